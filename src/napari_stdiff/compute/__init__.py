@@ -1,0 +1,1 @@
+"""Progress, cancel, device choice, errors and the base of every config."""

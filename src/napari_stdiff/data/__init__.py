@@ -1,0 +1,1 @@
+"""Stores in, results out: Tissue, Prediction, normalisation, run records, the simulated tissue."""

@@ -1,0 +1,187 @@
+"""What every task reads: expression, coordinates in one frame, sections and labels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from ..compute.errors import StdiffError
+
+Values = Literal["counts", "log-normalised"]
+
+
+@dataclass(frozen=True)
+class Histology:
+    """The picture of one section.
+
+    Attributes
+    ----------
+    image
+        (y, x, 3) uint8 array (numpy, or dask / xarray that becomes one through ``np.asarray``).
+    to_tissue
+        (3, 3) affine from pixel (row, column, 1) to tissue (y, x, 1), in the tissue's unit.
+    """
+
+    image: Any
+    to_tissue: np.ndarray
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a tissue was read from and what was assumed; shown to the user and kept in records.
+
+    Attributes
+    ----------
+    path
+        File or store, or "" for an object in memory.
+    kind
+        "h5ad", "anndata", "spatialdata" (a store or an object), or "simulated".
+    table
+        Name of the SpatialData table, or "".
+    elements
+        Section name -> name of the SpatialData element that its rows annotate.
+    coordinate_system
+        Name of the coordinate system, or "global".
+    keys
+        Role -> what was taken for it, for example ``{"section": "slice", "z": "bregma"}``.
+    notes
+        Sentences about what was detected or assumed.
+    """
+
+    path: str = ""
+    kind: str = "anndata"
+    table: str = ""
+    elements: Mapping[str, str] = field(default_factory=dict)
+    coordinate_system: str = "global"
+    keys: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tissue:
+    """Spots or cells of one or several sections, in one frame.
+
+    Attributes
+    ----------
+    expression
+        (cells, genes) CSR matrix or dense float32 array, as stored (never normalised here).
+    values
+        "counts" or "log-normalised".
+    genes
+        (genes,) unique names.
+    names
+        (cells,) unique obs names.
+    coords
+        (cells, 3) float64, columns z, y, x, in `unit`.
+    unit
+        Unit of all three columns ("um", or "unit" when nobody knows).
+    section
+        (cells,) section name of each cell.
+    cell_type, layer
+        (cells,) labels, or None when the data has none.
+    colors
+        Obs column -> {label: "#rrggbb"}, from ``uns["*_colors"]`` where present.
+    histology
+        Section name -> its picture.
+    obs
+        All obs columns, for colouring; index equals `names`.
+    origin
+        Where it came from.
+    """
+
+    expression: sparse.csr_matrix | np.ndarray
+    values: Values
+    genes: np.ndarray
+    names: np.ndarray
+    coords: np.ndarray
+    unit: str
+    section: np.ndarray
+    cell_type: np.ndarray | None = None
+    layer: np.ndarray | None = None
+    colors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    histology: Mapping[str, Histology] = field(default_factory=dict)
+    obs: pd.DataFrame = field(default_factory=pd.DataFrame)
+    origin: Origin = field(default_factory=Origin)
+
+    @property
+    def n_cells(self) -> int:
+        """Number of spots or cells."""
+        return self.coords.shape[0]
+
+    @property
+    def n_genes(self) -> int:
+        """Number of genes."""
+        return len(self.genes)
+
+    @property
+    def sections(self) -> list[str]:
+        """Section names, ordered by their mean z (then by name)."""
+        z = self.section_z
+        return sorted(z, key=lambda name: (z[name], name))
+
+    @property
+    def section_z(self) -> dict[str, float]:
+        """Section name -> mean z of its cells, in `unit`."""
+        codes, uniques = pd.factorize(self.section)
+        sums = np.bincount(codes, weights=self.coords[:, 0], minlength=len(uniques))
+        return dict(zip(map(str, uniques), sums / np.bincount(codes), strict=True))
+
+    def rows(self, keep: np.ndarray) -> Tissue:
+        """Return the tissue restricted to the rows of `keep` (boolean mask or row numbers)."""
+        rows = np.flatnonzero(keep) if np.asarray(keep).dtype == bool else np.asarray(keep)
+        section = self.section[rows]
+        left = set(map(str, np.unique(section)))
+        return replace(
+            self,
+            expression=self.expression[rows],
+            names=self.names[rows],
+            coords=self.coords[rows],
+            section=section,
+            cell_type=None if self.cell_type is None else self.cell_type[rows],
+            layer=None if self.layer is None else self.layer[rows],
+            histology={k: v for k, v in self.histology.items() if k in left},
+            obs=self.obs.iloc[rows] if len(self.obs) else self.obs,
+        )
+
+    def split(self, section: str) -> tuple[Tissue, Tissue]:
+        """Return (everything but `section`, `section` alone).
+
+        Raises
+        ------
+        StdiffError
+            When there is no such section.
+        """
+        hidden = self.section == section
+        if not hidden.any():
+            raise StdiffError(
+                f"There is no section '{section}'; the sections are: {', '.join(self.sections)}."
+            )
+        return self.rows(~hidden), self.rows(hidden)
+
+    def dense(self, gene: str) -> np.ndarray:
+        """Return the stored values of one gene, (cells,) float32."""
+        where = np.flatnonzero(self.genes == gene)
+        if not len(where):
+            raise StdiffError(f"The tissue has no gene '{gene}'.")
+        column = self.expression[:, int(where[0])]
+        out = column.toarray() if sparse.issparse(column) else np.asarray(column)
+        return out.ravel().astype(np.float32)
+
+    def fingerprint(self) -> str:
+        """Return a hash of everything a model can learn from (20 hex digits)."""
+        h = hashlib.sha256()
+        x = self.expression
+        arrays = [x.indptr, x.indices, x.data] if sparse.issparse(x) else [np.asarray(x)]
+        for array in [*arrays, self.coords]:
+            h.update(np.ascontiguousarray(array).tobytes())
+        for labels in (self.genes, self.section, self.cell_type, self.layer):
+            h.update("\x1f".join(map(str, labels)).encode() if labels is not None else b"none")
+            h.update(b"\x1e")
+        h.update(f"{self.values}|{self.unit}".encode())
+        return h.hexdigest()[:20]

@@ -1,0 +1,1 @@
+"""What all diffusion models share: process, samplers, denoiser, fit loop."""

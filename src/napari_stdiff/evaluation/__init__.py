@@ -1,0 +1,1 @@
+"""Held-out protocols over tasks, and their report."""

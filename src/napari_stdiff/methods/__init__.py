@@ -1,0 +1,1 @@
+"""One module a model, the baselines, and the registry that names them."""

@@ -1,0 +1,49 @@
+"""Ids of the methods and where they live; nothing heavy is imported until one is used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Literal, get_args
+
+from ..compute.errors import StdiffError
+from .base import Method
+
+InterpolationMethod = Literal[
+    "stdiffusion",
+    "stdiffusion-paper",
+    "linear",
+    "knn",
+    "typed-knn",
+    "typed-donor",
+    "field",
+]
+
+_PLACES: dict[str, str] = {
+    "stdiffusion": "stdiffusion:StDiffusion",
+    "stdiffusion-paper": "stdiffusion:StDiffusionPaper",
+    "linear": "neighbours:Linear",
+    "knn": "neighbours:Knn",
+    "typed-knn": "neighbours:TypedKnn",
+    "typed-donor": "neighbours:TypedDonor",
+    "field": "field:Field",
+}
+
+
+def interpolation_methods() -> tuple[str, ...]:
+    """Return the ids of the methods that predict between sections, defaults first."""
+    return get_args(InterpolationMethod)
+
+
+def method_class(name: str) -> type[Method]:
+    """Return the class of the method called `name`.
+
+    Raises
+    ------
+    StdiffError
+        When there is no such method.
+    """
+    if name not in _PLACES:
+        raise StdiffError(f"There is no method '{name}'; choose one of: {', '.join(_PLACES)}.")
+    module, _, attribute = _PLACES[name].partition(":")
+    found: type[Method] = getattr(import_module(f"{__package__}.{module}"), attribute)
+    return found

@@ -1,0 +1,76 @@
+"""The settings of the methods that predict expression between sections."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ..compute.config import Config, setting
+from ..compute.device import DeviceName
+
+
+class InterpolationSettings(Config):
+    """What any interpolation method can be told; each reads the fields it needs."""
+
+    draws: int = setting(
+        16,
+        "Draws",
+        "Samples per cell for the spread; 0 gives the mean alone.",
+        ge=0,
+        le=256,
+    )
+    blend: Literal["geometric", "fixed"] = setting(
+        "geometric",
+        "Lambda",
+        "Weight of the two parent sections in a draw: from the distances to them, or fixed.",
+    )
+    blend_value: float = setting(
+        0.5,
+        "Fixed lambda",
+        "Weight of the farther-z parent section where lambda is fixed (0: first, 1: second).",
+        ge=0,
+        le=1,
+        advanced=True,
+    )
+    noise_level: float = setting(
+        0.0,
+        "Noise level t",
+        "Noise that parents are brought to before they are denoised, in standard deviations of "
+        "the data; 0 chooses it by leaving out a training section.",
+        ge=0,
+        le=80,
+        advanced=True,
+    )
+    neighbours: int = setting(
+        0,
+        "Neighbours",
+        "Nearest cells taken from the flanking sections; 0 chooses by leaving out a training "
+        "section.",
+        ge=0,
+        le=500,
+        advanced=True,
+    )
+    epochs: int = setting(
+        60, "Epochs", "Passes over the training cells.", ge=1, le=10_000, advanced=True
+    )
+    batch_size: int = setting(
+        256, "Batch size", "Cells a training step.", ge=2, le=65_536, advanced=True
+    )
+    width: int = setting(
+        256, "Width", "Hidden width of the network.", ge=8, le=4096, advanced=True
+    )
+    depth: int = setting(3, "Depth", "Blocks of the network.", ge=1, le=64, advanced=True)
+    learning_rate: float = setting(
+        1e-3, "Learning rate", "Peak rate of AdamW under a one-cycle schedule.", gt=0, le=1,
+        advanced=True,
+    )
+    process: Literal["edm", "ddpm-linear", "ddpm-quadratic", "ddpm-cosine"] = setting(
+        "edm", "Process", "Noise process and parameterisation.", advanced=True
+    )
+    sampler: Literal["dpm++2m", "heun", "ancestral"] = setting(
+        "dpm++2m", "Sampler", "How draws are denoised.", advanced=True
+    )
+    sampler_steps: int = setting(
+        8, "Sampler steps", "Denoising steps a draw.", ge=1, le=2000, advanced=True
+    )
+    seed: int = setting(0, "Seed", "Same seed, same device, same result.", ge=0, le=2**31 - 1)
+    device: DeviceName = setting("auto", "Device", "Where to compute.")

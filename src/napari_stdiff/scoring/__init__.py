@@ -1,0 +1,1 @@
+"""Pure functions: metrics, splits that hide things, calibration."""
