@@ -33,7 +33,7 @@ lint: $(STAMP) ## ruff, mypy, import layers, napari manifest
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	.venv/bin/lint-imports
-	.venv/bin/npe2 validate napari_stdiff
+	.venv/bin/npe2 validate napari-stdiff --imports
 
 pytest: $(STAMP) ## the tests alone; say ARGS="-k name" to choose
 	$(DISPLAYED) $(PY) -m pytest $(ARGS)

@@ -1,0 +1,61 @@
+"""What every test shares: few threads, real data where it is there, a display or a reason."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+# Before torch and numpy load: two cores at most, so that runs are alike on every machine.
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(variable, "2")
+
+# Nothing a test does may reach the settings and caches of the person who runs it.
+_HOME = tempfile.TemporaryDirectory(prefix="napari-stdiff-tests-")
+os.environ["XDG_CONFIG_HOME"] = f"{_HOME.name}/config"
+os.environ["XDG_DATA_HOME"] = f"{_HOME.name}/data"
+os.environ["NAPARI_CONFIG"] = f"{_HOME.name}/napari/settings.yaml"
+
+_ROOT = Path(__file__).resolve().parents[1]
+_REAL_DATA = _ROOT.parent / "shared" / "data"
+_WINDOW_FIXTURES = {"make_napari_viewer", "make_napari_viewer_proxy", "qapp", "qtbot"}
+
+
+def _has_display() -> bool:
+    if sys.platform in ("darwin", "win32"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what opens a window where no window can be opened (Qt would abort the whole run)."""
+    if _has_display():
+        return
+    skip = pytest.mark.skip(reason="there is no display; `make test` provides one with xvfb-run")
+    for item in items:
+        opens = set(getattr(item, "fixturenames", ())) & _WINDOW_FIXTURES
+        if opens or item.get_closest_marker("viewer"):
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Callable[[str], Path]:
+    """Return a function from the name of a real data file to its path; skips when it is absent."""
+
+    def path(name: str) -> Path:
+        found = _REAL_DATA / name
+        if not found.exists():
+            pytest.skip(f"real data set {name} is not here (looked in ../shared/data)")
+        return found
+
+    return path
+
+
+@pytest.fixture(scope="session")
+def project_root() -> Path:
+    """Return the folder of the repository."""
+    return _ROOT
