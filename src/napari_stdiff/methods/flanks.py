@@ -69,7 +69,7 @@ def label_codes(labels: np.ndarray | None, names: Sequence[str], n: int) -> np.n
     if labels is None:
         return np.full(n, -1, dtype=np.int64)
     values = np.asarray(labels, dtype=object)
-    text = values.astype(str).astype(object)
+    text = pd.Index(values.astype(str).astype(object))
     codes = pd.Index(list(names), dtype=object).get_indexer(text)
     return np.where(pd.isna(values), -1, codes).astype(np.int64)
 
