@@ -55,8 +55,7 @@ class Field(Method):
         with monitor.stage("Choosing smoothness", 0.8):
             for i, bandwidth in enumerate(_BANDWIDTHS):
                 self.bandwidth = bandwidth
-                for j, name in enumerate(left_out):
-                    monitor.step(i * len(left_out) + j, len(_BANDWIDTHS) * len(left_out))
+                monitor.step(i, len(_BANDWIDTHS), f"bandwidth {bandwidth * self.extent:.3g}")
                 errors = self._errors(cells, left_out)
                 if len(left_out) and errors.min() < best[0]:
                     best = (errors.min(), bandwidth, _PENALTIES[int(errors.argmin())])
