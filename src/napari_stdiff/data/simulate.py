@@ -199,7 +199,7 @@ def write_sample(path: str | Path, config: SimulateConfig | None = None, **setti
     made = simulate(config, **settings)
     try:
         store.parent.mkdir(parents=True, exist_ok=True)
-        made.sdata.write(store, update_sdata_path=False)
+        made.sdata.write(store)
         made.reference.write_h5ad(beside[0])
         made.truth.write_h5ad(beside[1])
     except OSError as error:

@@ -112,7 +112,8 @@ def _cells_of(
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return for each pixel the nearest cell, whether it lies in it, and the relative distance."""
-    nearest = cKDTree(cells).query(np.stack([x.ravel(), y.ravel()], axis=1))[1].reshape(x.shape)
+    found = cKDTree(cells).query(np.stack([x.ravel(), y.ravel()], axis=1))[1]
+    nearest = np.asarray(found).reshape(x.shape)
     size = radius * _SIZE[types] * rng.normal(1, 0.10, len(types)).clip(0.7, 1.3)
     flat = rng.uniform(0.72, 1.0, len(types))
     turn = rng.uniform(0, np.pi, len(types))

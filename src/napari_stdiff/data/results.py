@@ -1,0 +1,401 @@
+"""Results out: one points element and one table a virtual section, and nothing else touched."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from ..compute.errors import StdiffError
+from .prediction import Prediction, Query
+from .read_config import ReadConfig
+from .record import RunRecord
+from .store import (
+    add_elements,
+    check_store,
+    free_name,
+    is_store,
+    names_in,
+    names_on_disk,
+    remove_elements,
+)
+from .tissue import Tissue
+from .virtual import VirtualSection
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from spatialdata import SpatialData
+
+RECORD_KEY = "stdiff"
+# What a section knows beside its record: unit, completeness, notes of the prediction.
+SECTION_KEY = "stdiff_section"
+
+
+@dataclass(frozen=True)
+class Saved:
+    """Where a result is.
+
+    Attributes
+    ----------
+    path
+        The store, or "" when the result is in memory alone.
+    element, table
+        Names of its points element and of its table.
+    """
+
+    path: str
+    element: str
+    table: str
+
+
+@dataclass(frozen=True)
+class ResultInfo:
+    """One result of a store.
+
+    Attributes
+    ----------
+    name, element
+        Names of its table and of the element that the table annotates.
+    n_cells, n_genes
+        Its size.
+    record
+        How it was made.
+    """
+
+    name: str
+    element: str
+    n_cells: int
+    n_genes: int
+    record: RunRecord
+
+
+def save(
+    section: VirtualSection, out: str | Path | SpatialData, tissue: Tissue | None = None
+) -> Saved:
+    """Add a virtual section to a store, an object in memory, or a new store.
+
+    Parameters
+    ----------
+    section
+        The result.
+    out
+        An existing SpatialData store (gains two elements), a SpatialData object (gains them too,
+        and so does the store behind it), or a path where there is nothing yet.
+    tissue
+        What the section was predicted from; a new store gets it too, as points, images and the
+        table "measured", and the result gets its colours.
+
+    Returns
+    -------
+    Saved
+        The names may carry a number: nothing is ever overwritten.
+
+    Raises
+    ------
+    StdiffError
+        When `out` is something else, or cannot be written; the store is then as it was, and a
+        SpatialData object holds the result in memory.
+    """
+    from .export import result_elements
+
+    if isinstance(out, str | Path):
+        path: Path | None = Path(out)
+        taken = names_on_disk(_free_or_store(Path(out)))
+    else:
+        path = None if out.path is None else Path(out.path)
+        taken = names_in(out)
+    name = free_name(section.name, taken, ("", "_points"))
+    input_ = section.record.input
+    system = (
+        tissue.origin.coordinate_system
+        if tissue is not None
+        else str(input_.get("coordinate_system") or "global")
+    )
+    elements = result_elements(section, name, system, tissue)
+    _put_record(elements[name], section)
+    points = f"{name}_points"
+    if not isinstance(out, str | Path):
+        out[points] = elements[points]
+        out[name] = elements[name]
+    if path is None:
+        return Saved("", points, name)
+    try:
+        if path.exists():
+            add_elements(path, elements)
+        else:
+            _new_store(path, elements, tissue)
+    except OSError as error:
+        where = "in memory" if isinstance(out, str | Path) else "in the object in memory"
+        raise StdiffError(
+            f"{path} cannot be written ({error.strerror or error}); the result is kept {where}: "
+            "save it to a new path, for example in your home folder."
+        ) from error
+    except BaseException:
+        if not isinstance(out, str | Path):
+            del out[name], out[points]
+        raise
+    return Saved(str(path), points, name)
+
+
+def list_results(store: str | Path | SpatialData) -> list[ResultInfo]:
+    """Return what napari-stdiff added to a store, by name.
+
+    Parameters
+    ----------
+    store
+        Path of a store, or a SpatialData object.
+    """
+    if not isinstance(store, str | Path):
+        found = []
+        for name, table in store.tables.items():
+            record = _record_of(table.uns.get(RECORD_KEY))
+            if record is not None:
+                found.append(ResultInfo(name, _region(table), table.n_obs, table.n_vars, record))
+        return sorted(found, key=lambda info: info.name)
+    return _list_on_disk(check_store(store))
+
+
+def load_result(store: str | Path | SpatialData, name: str) -> VirtualSection:
+    """Return a result as it was saved.
+
+    Raises
+    ------
+    StdiffError
+        When the store has no such result.
+    """
+    _find(store, name)
+    if isinstance(store, str | Path):
+        from anndata import read_zarr
+
+        table = read_zarr(str(Path(store) / "tables" / name))
+    else:
+        table = store.tables[name]
+    record = _record_of(table.uns[RECORD_KEY])
+    assert record is not None
+    more = json.loads(table.uns.get(SECTION_KEY, "{}"))
+    x, y, z = np.asarray(table.obsm["spatial3d"], float).T
+    numbers = sorted(int(k.removeprefix("draw_")) for k in table.layers if k.startswith("draw_"))
+    draws = [np.asarray(table.layers[f"draw_{i}"]) for i in numbers]
+    kinds = table.obs.get("cell_type")
+    return VirtualSection(
+        name=name,
+        query=Query(
+            np.stack([z, y, x], axis=1),
+            None if kinds is None else kinds.astype(str).to_numpy(object),
+        ),
+        prediction=Prediction(
+            genes=table.var_names.to_numpy(),
+            mean=np.asarray(table.X),
+            std=np.asarray(table.layers["std"]) if "std" in table.layers else None,
+            draws=np.stack(draws) if draws else None,
+            complete=bool(more.get("complete", True)),
+            notes=tuple(more.get("notes", ())),
+        ),
+        unit=str(more.get("unit", "unit")),
+        record=record,
+    )
+
+
+def remove_result(store: str | Path | SpatialData, name: str) -> None:
+    """Remove one result: its table, and the points element that was made for it.
+
+    Raises
+    ------
+    StdiffError
+        When there is no such result, when `name` is not one of ours, or the store is read-only.
+    """
+    info = _find(store, name)
+    # A table may also annotate an element of the data; only what we made goes.
+    names = [name, info.element] if info.element == f"{name}_points" else [name]
+    path = store if isinstance(store, str | Path) else store.path
+    if path is not None:
+        there = names_on_disk(Path(path))
+        try:
+            remove_elements(Path(path), [n for n in names if n in there])
+        except OSError as error:
+            raise StdiffError(
+                f"{path} cannot be written ({error.strerror or error}); '{name}' was not removed."
+            ) from error
+    if not isinstance(store, str | Path):
+        for n in names:
+            if n in store:
+                del store[n]
+
+
+def describe(
+    store: str | Path | SpatialData, read_config: ReadConfig | None = None
+) -> dict[str, Any]:
+    """Return what is in a store, in plain values that JSON can hold.
+
+    Parameters
+    ----------
+    store
+        Path of a store, or a SpatialData object.
+    read_config
+        Which column means what.
+
+    Returns
+    -------
+    dict
+        ``path``, ``unit``, ``sections`` (name, z, cells), ``genes`` (number), ``cells``,
+        ``tables`` (name, cells, genes, regions, generated), ``images``, ``coordinate_system``,
+        ``results`` (name, element, cells, genes, record) and ``notes`` of the reader.
+    """
+    from spatialdata import read_zarr
+
+    from .reading import read
+
+    config = read_config or ReadConfig()
+    path = str(store) if isinstance(store, str | Path) else str(store.path or "")
+    if isinstance(store, str | Path):
+        try:
+            sdata = read_zarr(check_store(store))
+        except (OSError, KeyError, ValueError) as error:
+            if isinstance(error, StdiffError):
+                raise
+            raise StdiffError(f"{store} cannot be read as a SpatialData store: {error}") from error
+    else:
+        sdata = store
+    results = list_results(sdata)
+    ours = {info.name for info in results}
+    out: dict[str, Any] = {
+        "path": path,
+        "tables": [
+            {
+                "name": name,
+                "cells": table.n_obs,
+                "genes": table.n_vars,
+                "regions": _regions(table),
+                "generated": name in ours,
+            }
+            for name, table in sorted(sdata.tables.items())
+        ],
+        "images": sorted(sdata.images),
+        "results": [
+            {
+                "name": info.name,
+                "element": info.element,
+                "cells": info.n_cells,
+                "genes": info.n_genes,
+                "record": info.record.model_dump(mode="json"),
+            }
+            for info in results
+        ],
+    }
+    try:
+        tissue = read(sdata, config)
+    except StdiffError as error:
+        out |= {"sections": [], "genes": 0, "cells": 0, "unit": "", "notes": [str(error)]}
+        return out
+    z = tissue.section_z
+    out |= {
+        "sections": [
+            {"name": name, "z": z[name], "cells": int((tissue.section == name).sum())}
+            for name in tissue.sections
+        ],
+        "genes": tissue.n_genes,
+        "cells": tissue.n_cells,
+        "unit": tissue.unit,
+        "coordinate_system": tissue.origin.coordinate_system,
+        "notes": list(tissue.origin.notes),
+    }
+    return out
+
+
+def _free_or_store(path: Path) -> Path:
+    """Return `path` when it is a store or when nothing is there."""
+    if path.exists() and not is_store(path):
+        raise StdiffError(
+            f"{path} exists and is no SpatialData store; the result is kept in memory: "
+            "save it to a store or to a path that is free."
+        )
+    return path
+
+
+def _new_store(path: Path, elements: dict[str, Any], tissue: Tissue | None) -> None:
+    """Write a store that holds the result and, where it is known, the tissue around it."""
+    from spatialdata import SpatialData
+
+    from .export import tissue_elements
+
+    everything = dict(elements)
+    if tissue is not None:
+        everything = {**tissue_elements(tissue, set(elements)), **elements}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        SpatialData.init_from_elements(everything).write(path)
+    except BaseException:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
+
+
+def _put_record(table: AnnData, section: VirtualSection) -> None:
+    table.uns[RECORD_KEY] = section.record.model_dump_json()
+    prediction = section.prediction
+    table.uns[SECTION_KEY] = json.dumps(
+        {"unit": section.unit, "complete": prediction.complete, "notes": list(prediction.notes)}
+    )
+
+
+def _record_of(value: Any) -> RunRecord | None:
+    """Return the record in ``uns["stdiff"]``, or None when there is none of ours."""
+    if not isinstance(value, str):
+        return None
+    try:
+        return RunRecord.model_validate_json(value)
+    except ValidationError:
+        return None
+
+
+def _regions(table: AnnData) -> list[str]:
+    regions = table.uns.get("spatialdata_attrs", {}).get("region")
+    return [] if regions is None else [str(r) for r in np.atleast_1d(regions)]
+
+
+def _region(table: AnnData) -> str:
+    return ", ".join(_regions(table))
+
+
+def _find(store: str | Path | SpatialData, name: str) -> ResultInfo:
+    """Return the result called `name`, or say what there is instead."""
+    results = {info.name: info for info in list_results(store)}
+    if name in results:
+        return results[name]
+    taken = names_on_disk(Path(store)) if isinstance(store, str | Path) else names_in(store)
+    if name in taken:
+        raise StdiffError(f"'{name}' was not made by napari-stdiff, so it is left alone.")
+    have = ", ".join(results) or "none"
+    raise StdiffError(f"There is no result '{name}'; the results here are: {have}.")
+
+
+def _list_on_disk(path: Path) -> list[ResultInfo]:
+    """List results without reading their values."""
+    import zarr
+    from anndata.io import read_elem
+
+    root = zarr.open_group(path, mode="r", use_consolidated=False)
+    tables = root.get("tables")
+    if not isinstance(tables, zarr.Group):
+        return []
+    found = []
+    for name, group in sorted(tables.groups()):
+        if f"uns/{RECORD_KEY}" not in group:
+            continue
+        record = _record_of(read_elem(group[f"uns/{RECORD_KEY}"]))
+        if record is None:
+            continue
+        region = group.attrs.get("region")
+        names = [] if region is None else [str(r) for r in np.atleast_1d(region)]
+        n_cells, n_genes = (_length(group[axis]) for axis in ("obs", "var"))
+        found.append(ResultInfo(name, ", ".join(names), n_cells, n_genes, record))
+    return found
+
+
+def _length(frame: Any) -> int:
+    """Return the number of rows of a stored data frame."""
+    return int(frame[frame.attrs["_index"]].shape[0])
