@@ -1,0 +1,173 @@
+"""Held-out evaluation of methods that predict a section between measured ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ..compute.errors import StdiffError
+from ..compute.monitor import Monitor
+from ..data.checks import need_sections
+from ..data.normalise import Normaliser
+from ..data.prediction import Query
+from ..data.read_config import ReadConfig
+from ..data.reading import read as read_tissue
+from ..data.tissue import Tissue
+from ..methods.base import Method
+from ..methods.registry import interpolation_methods, method_class
+from ..scoring.section import score_section
+from ..tasks.config import InterpolateConfig
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from spatialdata import SpatialData
+
+Tier = Literal["auto", "A", "B", "C"]
+
+
+def default_methods() -> tuple[str, ...]:
+    """Return the ids that are compared when none are named: the model and every baseline."""
+    return tuple(m for m in interpolation_methods() if not m.endswith("-paper"))
+
+
+def evaluate_interpolate(
+    data: str | Path | AnnData | SpatialData | Tissue,
+    *,
+    hide: str,
+    methods: Sequence[str] | None = None,
+    tier: Tier = "auto",
+    seed: int = 0,
+    n_draws: int = 16,
+    read: ReadConfig | None = None,
+    config: InterpolateConfig | None = None,
+    monitor: Monitor | None = None,
+) -> dict[str, Any]:
+    """Hide a section, predict it by each method from the others, and score the predictions.
+
+    Every method sees the other sections alone. The truth is brought to their scale: counts
+    scaled per cell to the median total of the visible cells, log1p.
+
+    Parameters
+    ----------
+    data
+        Anything that :func:`napari_stdiff.read` takes.
+    hide
+        Name of the section.
+    methods
+        Ids; None takes the default model and every baseline.
+    tier
+        What a method is told about the hidden section: "A" positions and cell types, "B"
+        positions, "C" only its depth. "auto" is A where there are cell types, B otherwise.
+    seed
+        Of every method.
+    n_draws
+        Draws per cell; scores of whole distributions need at least 16.
+    read
+        How to read `data`.
+    config
+        Further settings, the same for every method.
+    monitor
+        Progress and cancel.
+
+    Returns
+    -------
+    dict
+        ``{"task", "dataset", "protocol", "methods": {id: {score: value}}}``, ready for JSON;
+        a score that a method does not have is None. Seconds are wall time.
+
+    Raises
+    ------
+    StdiffError
+        When the section or a method does not exist, too few sections remain, or tier A is asked
+        for without cell types.
+    """
+    monitor = monitor or Monitor()
+    chosen = tuple(dict.fromkeys(methods)) if methods else default_methods()
+    classes: dict[str, type[Method]] = {name: method_class(name) for name in chosen}
+    settings = (config or InterpolateConfig()).but(hide=hide, seed=seed, draws=n_draws)
+    with monitor.stage("Reading", 0.02):
+        tissue = read_tissue(data, read or ReadConfig())
+        need_sections(tissue, 3)
+        visible, hidden = tissue.split(hide)
+    given = _tier(tier, hidden)
+    settings = settings.but(tier=given)
+    query = _query(visible, hidden, given, settings)
+    normaliser = Normaliser.fit(visible)
+    truth, scale = normaliser(hidden), normaliser(visible).std(axis=0)
+    scores: dict[str, dict[str, float | None]] = {}
+    notes: dict[str, list[str]] = {}
+    for i, (name, cls) in enumerate(classes.items()):
+        with monitor.stage(name, 1 / (len(classes) - i)):
+            start = perf_counter()
+            with monitor.stage(f"{name}: fitting", 0.8):
+                fitted = cls().fit(visible, None, settings.but(method=name), monitor)
+            between = perf_counter()
+            with monitor.stage(f"{name}: predicting"):
+                prediction = fitted.sample(query, n_draws, monitor)
+            end = perf_counter()
+            monitor.check()
+            scores[name] = {
+                **score_section(
+                    truth,
+                    hidden.coords,
+                    hidden.cell_type,
+                    prediction,
+                    query=query if given == "C" else None,
+                    scale=scale,
+                ),
+                "fit_seconds": round(between - start, 3),
+                "sample_seconds": round(end - between, 3),
+            }
+            if prediction.notes:
+                notes[name] = list(prediction.notes)
+    return {
+        "task": "interpolate",
+        "dataset": Path(tissue.origin.path).stem or tissue.origin.kind,
+        "protocol": {
+            "hidden": hide,
+            "tier": given,
+            "given": {"A": "positions and types", "B": "positions", "C": "depth"}[given],
+            "seed": seed,
+            "draws": n_draws,
+            "visible_sections": visible.sections,
+            "visible_cells": visible.n_cells,
+            "hidden_cells": hidden.n_cells,
+            "predicted_cells": query.n_cells,
+            "genes": tissue.n_genes,
+            "scale": (
+                f"counts per cell scaled to {normaliser.target:g}, log1p"
+                if normaliser.values == "counts"
+                else "log-normalised values as they are"
+            ),
+            "read": list(tissue.origin.notes),
+            "notes": notes,
+        },
+        "methods": scores,
+    }
+
+
+def _tier(tier: Tier, hidden: Tissue) -> Literal["A", "B", "C"]:
+    """Return the tier that can be had, or say why the one asked for cannot."""
+    if tier == "auto":
+        return "B" if hidden.cell_type is None else "A"
+    if tier == "A" and hidden.cell_type is None:
+        raise StdiffError(
+            "Tier A needs cell types and the data has none; name the column with the cell types "
+            "or choose tier B."
+        )
+    return tier
+
+
+def _query(visible: Tissue, hidden: Tissue, tier: str, config: InterpolateConfig) -> Query:
+    """Return the cells to predict, and no more about them than the tier allows."""
+    if tier == "A":
+        return Query(hidden.coords, hidden.cell_type)
+    if tier == "B":
+        return Query(hidden.coords)
+    from ..tasks.placement import place
+
+    return place(visible, float(np.mean(hidden.coords[:, 0])), config)
