@@ -71,22 +71,19 @@ def as_expression(x: Any) -> sparse.csr_matrix | np.ndarray:
     StdiffError
         When there is no expression, or it has NaN, infinite or negative values.
     """
+    out: Any
+    values: Any
     if x is None:
         raise StdiffError("The table has no expression (X is empty); put counts into adata.X.")
     if hasattr(x, "to_memory"):  # a matrix of a file opened in backed mode
         x = x.to_memory()
     elif hasattr(x, "compute"):
         x = x.compute()
-    out: Any
     try:
         if sparse.issparse(x):
-            out = sparse.csr_matrix(x, dtype=np.float32)
-            if not out.has_canonical_format:
-                out = out.copy()  # it may share its arrays with the table
-                out.sum_duplicates()
-            values: Any = out.data
+            out, values = _csr(x)
         else:
-            values = out = np.ascontiguousarray(x, dtype=np.float32)
+            out = values = np.ascontiguousarray(x, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise StdiffError(
             "The expression (X) does not hold real numbers; put counts or log-normalised values "
@@ -104,8 +101,16 @@ def as_expression(x: Any) -> sparse.csr_matrix | np.ndarray:
                 f"The expression (X) holds negative values (down to {low:.3g}), as scaled or "
                 "centred data does; put counts or log-normalised values into adata.X."
             )
-    checked: sparse.csr_matrix | np.ndarray = out
-    return checked
+    return out
+
+
+def _csr(x: Any) -> tuple[Any, Any]:
+    """Return a canonical CSR copy or view of `x`, and its stored values."""
+    out = sparse.csr_matrix(x, dtype=np.float32)
+    if not out.has_canonical_format:
+        out = out.copy()  # it may share its arrays with the table
+        out.sum_duplicates()
+    return out, out.data
 
 
 def values_of(x: sparse.csr_matrix | np.ndarray, hints: Any) -> tuple[Values, str]:
