@@ -112,7 +112,7 @@ class Session:
         self.store = str(store) if isinstance(store, Path) else store
         self.read_config = read_config or ReadConfig()
         self.notes = {}
-        self.results = {section.name: section for section in self._stored(tissue)}
+        self.results = {section.name: section for section in self._stored()}
         stack = self.stack  # made before the signal, so that it hears it
         self.tissue_changed.emit()
         if self.results:
@@ -131,7 +131,9 @@ class Session:
         """
         name = _free_name(section.name, self.results)
         section = replace(section, name=name)
-        if persist:
+        if not persist:
+            self.notes[name] = "it was not to be saved"
+        else:
             name = self._save(section)
             section = replace(section, name=name)
         _ = self.stack
@@ -146,11 +148,12 @@ class Session:
         in_memory = name in self.notes
         del self.results[name]
         self.notes.pop(name, None)
-        if not in_memory and self.store is not None:
+        store = self._results_store()
+        if not in_memory and store is not None:
             from ..data.results import remove_result
 
             try:
-                remove_result(self.store, name)
+                remove_result(store, name)
             except (StdiffError, OSError) as error:
                 self.notice(f"'{name}' is off the canvas but still in its store: {error}")
         self.results_changed.emit()
@@ -173,40 +176,58 @@ class Session:
             self.is_closed = True
             self.closed.emit()
 
-    def _stored(self, tissue: Tissue) -> Sequence[VirtualSection]:
-        """Return the results of the store, oldest first; what is unreadable is named."""
-        if self.store is None:
+    def _results_store(self) -> str | SpatialData | None:
+        """Return the store if it is of the kind that can hold results."""
+        from anndata import AnnData
+
+        if self.store is None or isinstance(self.store, AnnData):
+            return None
+        if isinstance(self.store, str) and Path(self.store).is_file():
+            return None
+        return self.store
+
+    def _stored(self) -> Sequence[VirtualSection]:
+        """Return the results of the store; what is unreadable is named."""
+        store = self._results_store()
+        if store is None or (isinstance(store, str) and not Path(store).exists()):
             return []
         from ..data.results import list_results, load_result
 
         found = []
         try:
-            names = list_results(self.store)
-        except (StdiffError, OSError):
-            return []  # a plain file or object without results
-        for item in names:
-            name = str(getattr(item, "name", item))
+            infos = list_results(store)
+        except (StdiffError, OSError) as error:
+            self.notice(f"Results that are already in the store could not be listed: {error}")
+            return []
+        for info in sorted(infos, key=lambda info: info.record.created):
             try:
-                found.append(load_result(self.store, name))
+                section = load_result(store, info.name)
             except (StdiffError, OSError) as error:
-                self.notice(f"The result '{name}' could not be read: {error}")
+                self.notice(f"The result '{info.name}' could not be read: {error}")
+                continue
+            if info.record.task == "interpolate":
+                found.append(section)
         return found
 
     def _save(self, section: VirtualSection) -> str:
         """Add `section` to the store; return its name there, or note why it is in memory."""
-        if self.store is None or self.tissue is None:
-            self.notes[section.name] = "there is no store"
-            self.notice(f"'{section.name}' is kept in memory alone: there is no store.")
-            return section.name
-        from ..data.results import save
+        store, why = self._results_store(), ""
+        if store is None:
+            why = (
+                "an .h5ad file or AnnData takes no results; give a SpatialData store to save it"
+                if self.store is not None
+                else "no store was given"
+            )
+        else:
+            from ..data.results import save
 
-        try:
-            saved = save(section, self.store, self.tissue)
-        except (StdiffError, OSError) as error:
-            self.notes[section.name] = str(error)
-            self.notice(f"'{section.name}' is kept in memory alone: {error}")
-            return section.name
-        return saved if isinstance(saved, str) else section.name
+            try:
+                return save(section, store, self.tissue).table
+            except (StdiffError, OSError) as error:
+                why = str(error)
+        self.notes[section.name] = why
+        self.notice(f"'{section.name}' is kept in memory: {why.rstrip('.')}.")
+        return section.name
 
 
 def _free_name(name: str, taken: dict[str, VirtualSection]) -> str:

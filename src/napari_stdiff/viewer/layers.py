@@ -1,0 +1,194 @@
+"""Builds and places the layers of one section: its picture and the points above it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import numpy as np
+from napari.layers import Image, Layer, Points
+from napari.utils.colormaps import Colormap, ensure_colormap
+from scipy.spatial import cKDTree
+
+from ..data.tissue import Histology
+from .colors import PLAIN, UNKNOWN, VIRTUAL_EDGE
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+KEY = "stdiff"
+VIRTUAL_PREFIX = "virtual · "
+
+
+class State(TypedDict):
+    """What ``layer.metadata["stdiff"]`` holds on our layers."""
+
+    role: str  # "points" or "histology"
+    section: str
+    virtual: bool
+
+
+def state_of(layer: Layer) -> State | None:
+    """Return our own state of `layer`, or None when it is not one of ours."""
+    state: State | None = layer.metadata.get(KEY)
+    return state
+
+
+def camera_of(viewer: ViewerModel) -> Any:
+    """Return the camera of `viewer`, wherever this version of napari keeps it."""
+    scene: Any = getattr(viewer, "scene", viewer)
+    return scene.camera
+
+
+def point_size(sections: Sequence[np.ndarray]) -> float:
+    """Return a diameter that fills a section without hiding neighbours.
+
+    Three quarters of the median distance to the fourth neighbour: spots on a grid stay apart,
+    cells scattered at random just touch.
+
+    Parameters
+    ----------
+    sections
+        (cells, 3) coordinates of each section.
+    """
+    distances = []
+    for coords in sections:
+        plane = coords[:, 1:]
+        if len(plane) < 2:
+            continue
+        some = plane[:: max(1, len(plane) // 2000)]
+        k = min(5, len(plane))
+        near = np.asarray(cKDTree(plane).query(some, k=k)[0])[:, -1]
+        distances.append(near[near > 0])
+    known = np.concatenate(distances) if distances else np.zeros(0)
+    return 0.75 * float(np.median(known)) if len(known) else 1.0
+
+
+def scale_map(name: str) -> Colormap:
+    """Return the colormap called `name`, grey where there is no value."""
+    base = ensure_colormap(name)
+    return Colormap(base.colors, name=base.name, controls=base.controls, nan_color=UNKNOWN)
+
+
+def make_points(coords: np.ndarray, name: str, section: str, virtual: bool, size: float) -> Points:
+    """Return a Points layer of one section, plain coloured.
+
+    Parameters
+    ----------
+    coords
+        (cells, 3) z, y, x.
+    name, section
+        Layer name and section name.
+    virtual
+        Virtual cells are diamonds with an edge, measured ones discs without.
+    size
+        Diameter in the unit of the coordinates.
+    """
+    state = State(role="points", section=section, virtual=virtual)
+    layer = Points(
+        coords,
+        name=name,
+        size=size,
+        symbol="diamond" if virtual else "disc",
+        border_width=0.2 if virtual else 0.0,
+        border_color=VIRTUAL_EDGE,
+        face_color=PLAIN,
+        features={"value": np.zeros(len(coords), np.float32)},
+        axis_labels=("z", "y", "x"),
+        projection_mode="all",
+        metadata={KEY: state},
+    )
+    layer.editable = False  # a slip of the mouse must not move a measured cell
+    return layer
+
+
+def crop(histology: Histology, coords: np.ndarray, margin: float = 0.12) -> Histology:
+    """Return the part of a picture around its cells, so that empty glass hides nothing.
+
+    Parameters
+    ----------
+    histology
+        The whole picture.
+    coords
+        (cells, 3) z, y, x of the section's cells.
+    margin
+        Kept around them, as a fraction of their extent. A picture that holds none of the cells
+        stays whole.
+    """
+    picture = np.asarray(histology.image)
+    low, high = coords[:, 1:].min(axis=0), coords[:, 1:].max(axis=0)
+    pad = margin * float((high - low).max())
+    corners = np.array([[y, x, 1.0] for y in (low[0] - pad, high[0] + pad)
+                        for x in (low[1] - pad, high[1] + pad)])  # fmt: skip
+    pixels = corners @ np.linalg.inv(histology.to_tissue).T
+    size = np.array(picture.shape[:2])
+    start = np.clip(np.floor(pixels[:, :2].min(axis=0)).astype(int), 0, size)
+    stop = np.clip(np.ceil(pixels[:, :2].max(axis=0)).astype(int) + 1, 0, size)
+    if np.any(stop - start < 2):
+        return Histology(picture, histology.to_tissue)
+    shift = np.eye(3)
+    shift[:2, 2] = start
+    part = picture[start[0] : stop[0], start[1] : stop[1]]
+    return Histology(part, histology.to_tissue @ shift)
+
+
+def make_histology(histology: Histology, z: float, name: str, section: str) -> Image:
+    """Return an RGB plane at depth `z`, (1, y, x, 3), placed by its affine."""
+    return Image(
+        np.asarray(histology.image)[np.newaxis],
+        rgb=True,
+        name=name,
+        affine=plane_affine(histology, z),
+        axis_labels=("z", "y", "x"),
+        metadata={KEY: State(role="histology", section=section, virtual=False)},
+    )
+
+
+def plane_affine(histology: Histology, z: float) -> np.ndarray:
+    """Return the (4, 4) transform of a picture at depth `z` into the tissue's frame."""
+    affine = np.eye(4)
+    affine[1:, 1:] = histology.to_tissue
+    affine[0, 3] = z
+    return affine
+
+
+def place(layer: Layer, z: float, x: float, affine: np.ndarray | None = None) -> None:
+    """Shift `layer` by `z` and `x` (world units); `affine` (4, 4) is its own transform."""
+    if affine is None:
+        shift = np.array([z, 0.0, x])
+        if not np.allclose(layer.translate, shift):
+            layer.translate = shift
+        return
+    moved = np.array(affine, dtype=float)
+    moved[0, 3] += z
+    moved[2, 3] += x
+    if not np.allclose(layer.affine.affine_matrix, moved):
+        layer.affine = moved
+
+
+def paint_values(
+    layer: Points, values: np.ndarray, limits: tuple[float, float], colormap: str
+) -> None:
+    """Colour `layer` by (cells,) `values` on the shared scale."""
+    if layer.face_contrast_limits != limits:
+        layer.face_contrast_limits = limits  # first: never let napari take them from the values
+    layer.features["value"] = np.asarray(values, np.float32)
+    if layer.face_color_mode != "colormap":
+        layer.face_color = "value"
+        layer.face_contrast_limits = limits
+    if layer.face_colormap.name != colormap:
+        layer.face_colormap = scale_map(colormap)
+    layer.refresh_colors()
+
+
+def paint_colours(layer: Points, colours: np.ndarray | str) -> None:
+    """Colour `layer` by (cells, 4) colours, or one for all."""
+    show_bar(layer, False)
+    layer.face_color = colours
+
+
+def show_bar(layer: Points, visible: bool) -> None:
+    """Show or hide napari's own colour bar of `layer`, where this version has one."""
+    bar = getattr(layer, "face_colorbar", None)
+    if bar is not None and bar.visible != visible:
+        bar.visible = visible

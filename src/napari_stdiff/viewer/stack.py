@@ -1,0 +1,461 @@
+"""Draws a session: every section as points over its histology, measured and virtual, in step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image, Points
+from psygnal import Signal
+
+from ..data.tissue import Histology
+from . import layers as build
+from .colors import COLORMAPS, PLAIN, Colouring, Kind, Quantity, Values, rgba, safe_limits
+from .scrub import Scrubber
+
+if TYPE_CHECKING:
+    from .session import Session
+
+# Looking down on the table that the sections lie on, the first one on top.
+OPENING_VIEW = (0.62, -0.7, -0.36)
+OPENING_UP = (-1.0, 0.0, 0.0)
+_NICE = (0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
+
+
+@dataclass
+class Section:
+    """One section on the canvas.
+
+    Attributes
+    ----------
+    name, virtual, z
+        Which it is, and its depth in the tissue's unit.
+    coords
+        (cells, 3) z, y, x.
+    rows
+        Row numbers in the tissue; empty for a virtual section.
+    histology
+        Its picture, or None.
+    points, image
+        Its layers; None while they are not there (nothing to draw, or removed by the user).
+    beside
+        How many widths to the right it stands, because its depth is taken.
+    """
+
+    name: str
+    virtual: bool
+    z: float
+    coords: np.ndarray
+    rows: np.ndarray
+    histology: Histology | None = None
+    points: Points | None = None
+    image: Image | None = None
+    visible: bool = True
+    beside: int = 0
+
+    @property
+    def title(self) -> str:
+        """Name of its points layer."""
+        return build.VIRTUAL_PREFIX + self.name if self.virtual else self.name
+
+
+class Stack:
+    """Keeps the layers of one session in step with it and with each other.
+
+    Signals
+    -------
+    sections_changed
+        A section came, went, or was shown or hidden.
+    colours_changed
+        What colours mean changed: choice, limits, colormap, palette.
+    view_changed
+        Spacing, sizes or opacities changed.
+    """
+
+    sections_changed = Signal()
+    colours_changed = Signal()
+    view_changed = Signal()
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._values: Values | None = None
+        self._sections: dict[tuple[bool, str], Section] = {}
+        self._cameras: dict[int, Any] = {}
+        self._side = 1.0
+        self._size = 1.0
+        self._busy = False
+        self.colouring = Colouring()
+        self.quantity: Quantity = "mean"
+        self.colormap: str = COLORMAPS[0]
+        self.percentiles = (1.0, 99.0)
+        self.limits = (0.0, 1.0)
+        self.manual_limits = False
+        self.spacing = 1.0
+        self.size_factor = 1.0
+        self.points_opacity = 1.0
+        self.histology_opacity = 1.0
+        self.side_by_side = True
+        viewer = session.viewer
+        self._scrubber = Scrubber(viewer)
+        session.tissue_changed.connect(self._on_tissue)
+        session.results_changed.connect(self._on_results)
+        viewer.layers.events.removed.connect(self._on_removed)
+        viewer.dims.events.ndisplay.connect(self._on_camera)
+        build.camera_of(viewer).events.angles.connect(self._on_camera)
+        if session.tissue is not None:
+            self._on_tissue()
+
+    # What is there ----------------------------------------------------------------------
+
+    @property
+    def sections(self) -> list[Section]:
+        """Every section, by depth; a virtual one after a measured one of the same depth."""
+        return sorted(self._sections.values(), key=lambda s: (s.z, s.virtual, s.name))
+
+    @property
+    def genes(self) -> list[str]:
+        """Genes that can be shown: the measured ones, then those only predicted."""
+        known = self._values.genes if self._values else []
+        seen = set(known)
+        extra: list[str] = []
+        for result in self._session.results.values():
+            extra += [g for g in map(str, result.prediction.genes) if g not in seen]
+            seen.update(extra)
+        return known + extra
+
+    def section(self, name: str, virtual: bool = False) -> Section:
+        """Return one section by name; KeyError when there is none."""
+        return self._sections[virtual, name]
+
+    # Colour -----------------------------------------------------------------------------
+
+    def colour_by(self, kind: Kind, name: str = "") -> None:
+        """Colour all sections by a gene or an obs column.
+
+        Raises
+        ------
+        StdiffError
+            When there is no such gene or column; the colours stay as they were.
+        """
+        if self._values is None:
+            return
+        self.colouring = self._values.colour_by(kind, name, self._session.results, self.quantity)
+        self.manual_limits = False
+        self._paint()
+
+    def set_quantity(self, quantity: Quantity) -> None:
+        """Show the predicted "mean" or its "std" on virtual sections."""
+        self.quantity = quantity
+        self._recolour()
+
+    def set_colormap(self, name: str) -> None:
+        """Use another colour-blind-safe map."""
+        self.colormap = name
+        self._paint()
+
+    def set_limits(self, lo: float, hi: float) -> None:
+        """Fix the ends of the colour scale."""
+        self.limits = safe_limits(lo, hi)
+        self.manual_limits = True
+        self._paint()
+
+    def set_percentiles(self, lo: float, hi: float) -> None:
+        """Clip the colour scale at percentiles of the measured values."""
+        self.percentiles = (max(0.0, min(lo, hi)), min(100.0, max(lo, hi)))
+        self.manual_limits = False
+        self._paint()
+
+    def _recolour(self) -> None:
+        """Look the present choice up again, because results came or went."""
+        choice = self.colouring
+        if self._values is None:
+            return
+        results = self._session.results
+        if choice.kind == "gene" and choice.name not in self.genes:
+            choice = Colouring()
+        self.colouring = self._values.colour_by(choice.kind, choice.name, results, self.quantity)
+        self._paint()
+
+    def _paint(self) -> None:
+        colouring = self.colouring
+        if colouring.continuous and not self.manual_limits:
+            self.limits = colouring.span(self.percentiles)
+        bar_shown = False
+        for section in self.sections:
+            layer = section.points
+            if layer is None:
+                continue
+            if colouring.kind == "none":
+                build.paint_colours(layer, PLAIN)
+                continue
+            values = self._values_of(section)
+            if colouring.kind == "label":
+                build.paint_colours(layer, rgba(values, colouring.palette))
+                continue
+            build.paint_values(layer, values, self.limits, self.colormap)
+            build.show_bar(layer, layer.visible and not bar_shown)
+            bar_shown = bar_shown or layer.visible
+        self.colours_changed.emit()
+
+    def _values_of(self, section: Section) -> np.ndarray:
+        if section.virtual:
+            return self.colouring.virtual[section.name]
+        return self.colouring.measured[section.rows]
+
+    # View -------------------------------------------------------------------------------
+
+    def set_spacing(self, factor: float) -> None:
+        """Stretch the distance between sections on the canvas; the data stays as it is."""
+        self.spacing = factor
+        self._arrange()
+
+    def set_size(self, factor: float) -> None:
+        """Set the points' size, as a factor of the distance between neighbours."""
+        self.size_factor = factor
+        for section in self._sections.values():
+            if section.points is not None:
+                section.points.size = self._size * factor
+        self._arrange()
+
+    def set_opacity(self, *, points: float | None = None, histology: float | None = None) -> None:
+        """Set opacities, 0 to 1."""
+        self.points_opacity = self.points_opacity if points is None else points
+        self.histology_opacity = self.histology_opacity if histology is None else histology
+        for section in self._sections.values():
+            if section.points is not None:
+                section.points.opacity = self.points_opacity
+            if section.image is not None:
+                section.image.opacity = self.histology_opacity
+        self.view_changed.emit()
+
+    def set_side_by_side(self, apart: bool) -> None:
+        """Put a virtual section beside a measured one of the same depth, or onto it."""
+        self.side_by_side = apart
+        self._arrange()
+
+    def set_visible(self, section: Section, visible: bool) -> None:
+        """Show or hide a section; layers that the user removed come back."""
+        section.visible = visible
+        if visible and section.points is None:
+            self._draw(section)
+            self._arrange()
+            self._paint()
+        self._busy = True
+        try:
+            for layer in (section.points, section.image):
+                if layer is not None:
+                    layer.visible = visible
+        finally:
+            self._busy = False
+        self._on_visible()
+
+    def set_ndisplay(self, ndisplay: int) -> None:
+        """Switch between the 3D stack and one section in 2D, each with its own camera."""
+        viewer = self._session.viewer
+        if ndisplay == viewer.dims.ndisplay:
+            return
+        camera = build.camera_of(viewer)
+        self._cameras[viewer.dims.ndisplay] = (camera.center, camera.zoom, camera.angles)
+        depth = viewer.dims.point
+        viewer.dims.ndisplay = ndisplay
+        viewer.dims.point = depth
+        if ndisplay in self._cameras:
+            camera.center, camera.zoom, camera.angles = self._cameras[ndisplay]
+        elif ndisplay == 2:
+            viewer.reset_view()
+        else:
+            self._look()
+
+    def go_to(self, section: Section) -> None:
+        """Show `section` in 2D."""
+        self._scrubber.go_to(section.z * self.spacing)
+
+    def frame(self) -> None:
+        """Set the camera well, as is done once when a tissue is opened."""
+        if not self._sections:
+            return
+        viewer = self._session.viewer
+        ours = {id(layer) for layer in self._layers()}
+        if all(id(layer) in ours for layer in viewer.layers):
+            viewer.dims.ndisplay = 3 if len(self._sections) > 1 else 2
+        self._scrubber.go_to(self.sections[0].z * self.spacing)
+        self._cameras.clear()
+        self._look()
+
+    def _look(self) -> None:
+        """Look at the stack from above, or at a section straight."""
+        viewer = self._session.viewer
+        if viewer.dims.ndisplay == 3:
+            build.camera_of(viewer).set_view_direction(OPENING_VIEW, OPENING_UP)
+        viewer.reset_view(reset_camera_angle=False)
+
+    # In step with the session and the viewer ----------------------------------------------
+
+    def _on_tissue(self) -> None:
+        """Draw a new tissue from nothing."""
+        tissue = self._session.tissue
+        for section in list(self._sections.values()):
+            self._drop(section)
+        self._values = None if tissue is None else Values(tissue)
+        self.colouring, self.manual_limits = Colouring(), False
+        if tissue is None:
+            self.sections_changed.emit()
+            return
+        depth = tissue.section_z
+        pictures = {
+            name: build.crop(picture, tissue.coords[tissue.section == name])
+            for name, picture in tissue.histology.items()
+        }
+        for name in tissue.sections:
+            rows = np.flatnonzero(tissue.section == name)
+            self._sections[False, name] = Section(
+                name, False, depth[name], tissue.coords[rows], rows, pictures.get(name)
+            )
+        self._size = build.point_size([s.coords for s in self._sections.values()])
+        self.spacing = nice_spacing(list(depth.values()), tissue.coords)
+        for section in self.sections:
+            self._draw(section)
+        self._on_results()
+
+    def _on_results(self) -> None:
+        """Bring virtual sections that are new, drop those that are gone."""
+        results = self._session.results
+        for section in [s for s in self._sections.values() if s.virtual]:
+            if section.name not in results:
+                self._drop(section)
+        for name, result in results.items():
+            if (True, name) not in self._sections:
+                nothing = np.zeros(0, dtype=int)
+                section = Section(name, True, result.z, result.query.coords, nothing)
+                self._sections[True, name] = section
+                self._draw(section)
+        self._arrange()
+        self._recolour()
+        self.sections_changed.emit()
+
+    def _draw(self, section: Section) -> None:
+        """Put the layers of `section` on the canvas, keeping the user's camera."""
+        viewer = self._session.viewer
+        selected = set(viewer.layers.selection)
+        if section.histology is not None and section.image is None:
+            section.image = build.make_histology(
+                section.histology, section.z, f"{section.name} histology", section.name
+            )
+            section.image.opacity = self.histology_opacity
+            section.image.visible = section.visible
+            viewer.add_layer(section.image)
+        if section.points is None and len(section.coords):
+            section.points = build.make_points(
+                section.coords, section.title, section.name, section.virtual,
+                self._size * self.size_factor,
+            )  # fmt: skip
+            section.points.opacity = self.points_opacity
+            section.points.visible = section.visible
+            section.points.events.visible.connect(self._on_visible)
+            viewer.add_layer(section.points)
+        if selected:
+            viewer.layers.selection = selected
+
+    def _drop(self, section: Section) -> None:
+        self._sections.pop((section.virtual, section.name), None)
+        viewer = self._session.viewer
+        for layer in (section.points, section.image):
+            if layer is not None and layer in viewer.layers:
+                viewer.layers.remove(layer)
+
+    def _layers(self) -> Iterator[Points | Image]:
+        for section in self._sections.values():
+            for layer in (section.image, section.points):
+                if layer is not None:
+                    yield layer
+
+    def _on_removed(self, event: Any) -> None:
+        """Forget a layer that the user removed."""
+        for section in self._sections.values():
+            if section.points is event.value:
+                section.points = None
+                section.visible = False
+                self.sections_changed.emit()
+            elif section.image is event.value:
+                section.image = None
+
+    def _on_visible(self, _: object = None) -> None:
+        if self._busy:
+            return
+        bar_shown = False
+        for section in self.sections:
+            layer = section.points
+            if layer is None:
+                continue
+            section.visible = layer.visible
+            wanted = self.colouring.continuous and layer.visible and not bar_shown
+            build.show_bar(layer, wanted)
+            bar_shown = bar_shown or wanted
+        self.sections_changed.emit()
+
+    def _on_camera(self, _: object = None) -> None:
+        """Keep points on our side of their plane, whichever side we look from."""
+        viewer = self._session.viewer
+        towards = -float(build.camera_of(viewer).view_direction[0])
+        side = 0.0 if viewer.dims.ndisplay == 2 else (1.0 if towards >= 0 else -1.0)
+        if side != self._side:
+            self._side = side
+            self._arrange()
+
+    def _arrange(self) -> None:
+        """Place every layer: stretched depth, offset towards the camera, one beside the other."""
+        tissue = self._session.tissue
+        if tissue is None:
+            return
+        extent = np.ptp(tissue.coords[:, 2]) or 1.0
+        self._set_beside()
+        offset = self._side * 0.5 * self._size * self.size_factor
+        for section in self.sections:
+            stretch = section.z * (self.spacing - 1.0)
+            x = section.beside * 1.15 * extent if self.side_by_side else 0.0
+            if section.points is not None:
+                build.place(
+                    section.points, stretch + (offset if section.histology is not None else 0.0), x
+                )
+            if section.image is not None and section.histology is not None:
+                build.place(
+                    section.image, stretch, x, build.plane_affine(section.histology, section.z)
+                )
+        levels = [s.z * self.spacing for s in self.sections]
+        spread = max((np.ptp(s.coords[:, 0]) for s in self.sections), default=0.0)
+        self._scrubber.set_levels(levels, float(spread))
+        self.view_changed.emit()
+
+    def _set_beside(self) -> None:
+        """Count, for each virtual section, the sections that stand at its depth already."""
+        gaps = np.diff(sorted({s.z for s in self._sections.values() if not s.virtual}))
+        near = 0.02 * float(gaps.min()) if len(gaps) else 1e-6
+        placed: list[Section] = []
+        for section in self.sections:
+            same = [s for s in placed if abs(s.z - section.z) <= near]
+            section.beside = len(same) if section.virtual else 0
+            placed.append(section)
+
+
+def nice_spacing(depths: list[float], coords: np.ndarray) -> float:
+    """Return a round stretch that lets sections be told apart: gaps near half of their width.
+
+    Parameters
+    ----------
+    depths
+        z of each section.
+    coords
+        (cells, 3) z, y, x.
+    """
+    gaps = np.diff(np.unique(depths))
+    if not len(gaps):
+        return 1.0
+    width = float(max(np.ptp(coords[:, 1]), np.ptp(coords[:, 2])))
+    if width == 0:
+        return 1.0
+    wanted = 0.45 * width / float(np.median(gaps))
+    if 0.5 <= wanted <= 1.5:
+        return 1.0
+    return min(_NICE, key=lambda f: abs(np.log(f / wanted)))
