@@ -353,8 +353,11 @@ def _record_of(value: Any) -> RunRecord | None:
 
 
 def _regions(table: AnnData) -> list[str]:
-    regions = table.uns.get("spatialdata_attrs", {}).get("region")
-    return [] if regions is None else [str(r) for r in np.atleast_1d(regions)]
+    return _as_list(table.uns.get("spatialdata_attrs", {}).get("region"))
+
+
+def _as_list(region: Any) -> list[str]:
+    return [] if region is None else [str(name) for name in np.atleast_1d(region)]
 
 
 def _region(table: AnnData) -> str:
@@ -390,7 +393,7 @@ def _list_on_disk(path: Path) -> list[ResultInfo]:
         if record is None:
             continue
         region = group.attrs.get("region")
-        names = [] if region is None else [str(r) for r in np.atleast_1d(region)]
+        names = _as_list(region)
         n_cells, n_genes = (_length(group[axis]) for axis in ("obs", "var"))
         found.append(ResultInfo(name, ", ".join(names), n_cells, n_genes, record))
     return found

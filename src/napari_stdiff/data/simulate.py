@@ -29,7 +29,7 @@ class SimulateConfig(Config):
 
     n_sections: int = setting(7, "Sections", "Serial sections to cut.", ge=3, le=200)
     cells_per_section: int = setting(
-        900, "Cells per section", "About how many cells each section holds.", ge=50, le=100_000
+        1800, "Cells per section", "About how many cells each section holds.", ge=50, le=100_000
     )
     n_genes: int = setting(60, "Genes", "Genes of the panel.", ge=10, le=5000)
     n_extra_genes: int = setting(
@@ -39,8 +39,8 @@ class SimulateConfig(Config):
         1500, "Reference cells", "Cells of the single-cell reference.", ge=50, le=200_000
     )
     spacing: float = setting(40.0, "Spacing", "Distance between sections.", unit="um", gt=0)
-    width: float = setting(1000.0, "Width", "Width of the field of view.", unit="um", ge=100)
-    image_size: int = setting(600, "Image size", "Width of each image.", unit="px", ge=50, le=8000)
+    width: float = setting(1400.0, "Width", "Width of the field of view.", unit="um", ge=100)
+    image_size: int = setting(700, "Image size", "Width of each image.", unit="px", ge=50, le=8000)
     depth: float = setting(220.0, "Depth", "Counts that a cell has on average.", ge=5)
     depth_spread: float = setting(
         0.35, "Depth spread", "Standard deviation of the log depth of cells.", ge=0, le=2
@@ -88,7 +88,7 @@ def simulate(config: SimulateConfig | None = None, **settings: Any) -> Simulated
     Parameters
     ----------
     config
-        Sizes, noise and seed; the defaults give seven sections of about 900 cells.
+        Sizes, noise and seed; the defaults give seven sections of about 1800 cells.
     **settings
         Fields of :class:`SimulateConfig` to change.
 
@@ -130,7 +130,7 @@ def simulate(config: SimulateConfig | None = None, **settings: Any) -> Simulated
     types = obs["cell_type"].cat.codes.to_numpy()
 
     panel = slice(0, config.n_genes)
-    smooth = programmes.smooth(xyz, types)
+    smooth = programmes.smooth(xyz, types, anatomy)
     log_mean = smooth + programmes.states(types, rng)
     depth = config.depth * rng.lognormal(0, config.depth_spread, len(obs))
     counts = draw_counts(
@@ -163,7 +163,7 @@ def simulate(config: SimulateConfig | None = None, **settings: Any) -> Simulated
     truth.uns["hidden_section"] = hidden
     return Simulated(
         sdata=SpatialData.init_from_elements(elements),
-        reference=_reference(programmes, obs, xyz, types, config, reference_rng),
+        reference=_reference(programmes, anatomy, obs, xyz, types, config, reference_rng),
         truth=truth,
         hidden_section=hidden,
         config=config,
@@ -276,6 +276,7 @@ def _annotated(x: np.ndarray, obs: pd.DataFrame, genes: np.ndarray) -> AnnData:
 
 def _reference(
     programmes: Programmes,
+    anatomy: Anatomy,
     obs: pd.DataFrame,
     xyz: np.ndarray,
     types: np.ndarray,
@@ -287,7 +288,8 @@ def _reference(
     near = rng.choice(len(xyz), config.n_reference_cells)
     places = xyz[near] + rng.normal(0, 20, (len(near), 3))
     n = len(programmes.genes)
-    log_mean = programmes.smooth(places, types[near]) + programmes.states(types[near], rng)
+    log_mean = programmes.smooth(places, types[near], anatomy)
+    log_mean = log_mean + programmes.states(types[near], rng)
     log_mean = log_mean + config.batch_effect * rng.normal(0, 1, n)
     depth = 12.0 * n * rng.lognormal(0, 0.45, len(near))
     counts = draw_counts(log_mean, depth, programmes.dispersion, config.dropout, rng)

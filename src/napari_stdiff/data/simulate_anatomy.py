@@ -88,14 +88,30 @@ class Anatomy:
         s = self.slow(z)
         return np.stack([-0.43 + 0.04 * s, 0.06 - 0.05 * s, 0.40 + 0.03 * s])
 
-    def to_vessel(self, x: np.ndarray, y: np.ndarray, z: float) -> np.ndarray:
+    def to_vessel(self, x: np.ndarray, y: np.ndarray, z: np.ndarray | float) -> np.ndarray:
         """Return the distance to the nearest vessel, in um; far away where vessels have ended."""
         angle, depth = self._polar(x, y, z)
         reach = np.array([0.75, 0.55, 0.68])[:, None]
         swing = 0.03 * np.sin(5 * depth.ravel()[None] + np.array([0.0, 2.0, 4.0])[:, None])
-        gap = np.abs(angle.ravel()[None] - self.vessels(z)[:, None] - swing)
-        gap = gap * self.width * 0.55 + 400 * np.maximum(depth.ravel()[None] - reach, 0)
+        gap = np.abs(angle.ravel()[None] - self.vessels(z).reshape(3, -1) - swing)
+        gap = gap * self.width * 0.55 + 0.4 * self.width * np.maximum(
+            depth.ravel()[None] - reach, 0
+        )
         return np.asarray(gap.min(axis=0).reshape(np.shape(x)))
+
+    def gradients(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """Return what the anatomy tells a cell about its place, within its layer too.
+
+        Returns
+        -------
+        ndarray
+            (cells, 3) float64 of spread about 1: bands along the layers, nearness to the nucleus,
+            nearness to a vessel.
+        """
+        bands = np.sqrt(2) * np.sin(2 * np.pi * 2.2 * self.depth(x, y, z) + 0.8 * self.slow(z))
+        near_nucleus = 2.5 * np.exp(-np.maximum(self.nucleus(x, y, z) - 1, 0) / 0.8) - 0.6
+        near_vessel = 2.5 * np.exp(-self.to_vessel(x, y, z) / 45) - 0.6
+        return np.stack([bands, near_nucleus, near_vessel], axis=1)
 
     def place(self, z: float, n_cells: int, rng: np.random.Generator) -> np.ndarray:
         """Scatter cells over the section at `z`: never two in one place, `n_cells` on average.

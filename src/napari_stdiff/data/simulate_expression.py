@@ -12,6 +12,8 @@ from typing import Self
 
 import numpy as np
 
+from .simulate_anatomy import Anatomy
+
 TYPES = (
     "Upper neuron",
     "Middle neuron",
@@ -37,7 +39,8 @@ _SHARES = np.array(
         [0.00, 0.00, 0.06, 0.12, 0.56, 0.12, 0.09, 0.05],
     ]
 )
-_N_FIELDS, _N_WAVES, _N_PROGRAMMES = 6, 10, 4
+# Free smooth fields, then those that follow the anatomy.
+_N_FREE, _N_FIELDS, _N_WAVES, _N_PROGRAMMES = 3, 6, 10, 4
 _KINDS = ("marker", "gradient", "programme")
 
 
@@ -75,7 +78,7 @@ class Programmes:
     activity
         (types, programmes) how much a programme varies among the cells of a type.
     waves, phases
-        (fields, waves, 3) wave vectors in 1/um over (x, y, z), and (fields, waves) phases.
+        (free fields, waves, 3) wave vectors in 1/um over (x, y, z), and their phases.
     dispersion
         (genes,) size of the negative binomial; smaller is noisier.
     """
@@ -113,12 +116,12 @@ class Programmes:
                 base[gene] -= 0.9
                 by_type[owner, gene] += rng.uniform(1.6, 2.6)
                 by_type[(owner + 1) % n_types, gene] += rng.uniform(0.0, 1.0)
-                loading[rng.integers(_N_FIELDS), owner, gene] += rng.choice([-1, 1]) * 0.55
+                loading[rng.integers(_N_FIELDS), owner, gene] += rng.choice([-1, 1]) * 0.7
             elif k == 1:
                 stem = "Grad"
                 field = which % _N_FIELDS
                 users = rng.random(n_types) < 0.7
-                loading[field, users, gene] += rng.choice([-1, 1]) * rng.uniform(0.6, 0.9)
+                loading[field, users, gene] += rng.choice([-1, 1]) * rng.uniform(0.7, 1.1)
             else:
                 programme = which % _N_PROGRAMMES
                 stem = f"Prog{'ABCD'[programme]}"
@@ -127,7 +130,7 @@ class Programmes:
             name[gene] = f"{stem}{seen[stem]}"
         # Programmes also reach into markers, so that co-expression is not a matter of two blocks.
         shared += (rng.random(shared.shape) < 0.15) * rng.normal(0, 0.3, shared.shape)
-        scale = np.array([300.0, 300.0, 150.0])  # length scales of the fields in um
+        scale = np.array([220.0, 220.0, 130.0])  # length scales of the fields in um
         return cls(
             genes=name.astype(str),
             kind=kind.astype(str),
@@ -136,19 +139,20 @@ class Programmes:
             loading=loading,
             shared=shared,
             activity=rng.uniform(0.3, 1.0, (n_types, _N_PROGRAMMES)),
-            waves=rng.normal(0, 1, (_N_FIELDS, _N_WAVES, 3)) / scale,
-            phases=rng.uniform(0, 2 * np.pi, (_N_FIELDS, _N_WAVES)),
+            waves=rng.normal(0, 1, (_N_FREE, _N_WAVES, 3)) / scale,
+            phases=rng.uniform(0, 2 * np.pi, (_N_FREE, _N_WAVES)),
             dispersion=rng.uniform(2.0, 6.0, n),
         )
 
-    def fields(self, xyz: np.ndarray) -> np.ndarray:
-        """Return the smooth fields at (cells, 3) positions: (cells, fields), variance about 1."""
+    def fields(self, xyz: np.ndarray, anatomy: Anatomy) -> np.ndarray:
+        """Return the smooth fields at (cells, 3) positions: (cells, fields), spread about 1."""
         angles = np.einsum("cd,fwd->cfw", xyz, self.waves) + self.phases
-        return np.asarray(np.cos(angles).sum(axis=2) * np.sqrt(2 / _N_WAVES))
+        free = np.cos(angles).sum(axis=2) * np.sqrt(2 / _N_WAVES)
+        return np.concatenate([free, anatomy.gradients(*xyz.T)], axis=1)
 
-    def smooth(self, xyz: np.ndarray, types: np.ndarray) -> np.ndarray:
+    def smooth(self, xyz: np.ndarray, types: np.ndarray, anatomy: Anatomy) -> np.ndarray:
         """Return (cells, genes) log expression that follows from position and type alone."""
-        fields = self.fields(xyz)
+        fields = self.fields(xyz, anatomy)
         out = self.base + self.by_type[types]
         for t in range(len(TYPES)):
             rows = types == t
