@@ -19,10 +19,10 @@ system:
 
 .venv/pyvenv.cfg: | system
 	@python=$$(scripts/find-python.sh); echo "Making .venv with $$python"; "$$python" -m venv .venv
-	@$(PY) -m pip install --quiet --upgrade pip
 
 $(STAMP): pyproject.toml constraints.txt | system .venv/pyvenv.cfg
 	@echo "Installing the package and its tools into .venv (minutes the first time)"
+	@$(PY) -m pip install --quiet --upgrade pip
 	@$(PY) -m pip install --quiet -c constraints.txt -e '.[dev]'
 	@touch $@
 
