@@ -50,9 +50,7 @@ def main() -> None:
     scores = compare(tissue, hidden, result)
     (OUT / "scores.json").write_text(json.dumps(scores, indent=2) + "\n")
     caption = describe(hidden, scores)
-    say(
-        f"{caption}\nSaved in {time.monotonic() - started:.0f} s: {store} and {OUT / 'scores.json'}"
-    )
+    say(f"{caption}\nSaved in {time.monotonic() - started:.0f} s: {store}, {OUT}/scores.json")
     show(tissue, store, hidden, caption)
 
 
@@ -108,9 +106,8 @@ def pictures(viewer: napari.Viewer, stack: Stack, hidden: str) -> None:
     """Leave demo/*.png: the stack from both sides, and truth and prediction side by side."""
     caption = viewer.text_overlay.text
     measured = stack.section(hidden)
-    for name, text in (("stack-with-truth", "left: measured; right: virtual"),):
-        viewer.text_overlay.text = f"{caption}\n{text}"
-        picture(viewer, name)
+    viewer.text_overlay.text = f"{caption}\nin the stack: measured; to its right: virtual"
+    picture(viewer, "stack-with-truth")
     stack.set_side_by_side(False)
     measured.points.visible = False  # its histology stays, under the virtual section
     viewer.text_overlay.text = f"{caption}\nits place in the stack is taken by the virtual one"
