@@ -1,0 +1,214 @@
+"""The commands; their options come from the configs that Python and the docks use."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Group, Parameter
+
+from ..compute.errors import StdiffError
+from ..data.read_config import ReadConfig
+from ..data.simulate import SimulateConfig
+from ..evaluation.config import EvaluateInterpolateConfig
+from ..tasks.config import InterpolateConfig
+from . import text
+from .bar import monitored
+from .options import said_of, with_lambda, write_json
+
+_OUT = Group("Output", sort_key=1)
+_TASK = Group("Settings", sort_key=2)
+_READ = Group("Reading the data", sort_key=3)
+_EMPTY = Parameter(show_default=False)
+
+# What the options say when nobody says them: the configs' own defaults.
+_INTERPOLATE, _EVALUATE = InterpolateConfig(), EvaluateInterpolateConfig()
+_READING, _SAMPLE = ReadConfig(), SimulateConfig()
+
+Data = Annotated[str, Parameter(help="An .h5ad file or a SpatialData store (.zarr).")]
+Store = Annotated[str, Parameter(help="A SpatialData store (.zarr).")]
+Reading = Annotated[ReadConfig, Parameter(name="*", group=_READ)]
+Json = Annotated[
+    str,
+    _EMPTY,
+    Parameter(group=_OUT, help="Write what is known about the run here ('-': print it)."),
+]
+Lambda = Annotated[
+    str,
+    Parameter(
+        name="--lambda",
+        group=_TASK,
+        show_default=False,
+        help="Weight of the two parent sections in a draw: 'geometric' (from the distances to "
+        "them), or a number from 0 (the section with the lower z) to 1.",
+    ),
+]
+
+app = App(
+    name="napari-stdiff",
+    help="Virtual sections of spatial transcriptomics: from a shell.",
+    version=lambda: __import__("napari_stdiff").__version__,
+)
+evaluate = App(name="evaluate", help="Hide something measured, predict it, and score methods.")
+app.command(evaluate)
+
+
+@app.command
+def interpolate(
+    data: Data,
+    /,
+    *,
+    out: Annotated[
+        str,
+        Parameter(
+            group=_OUT, help="Store for the result: the input's own (it only gains), or new."
+        ),
+    ] = "",
+    screenshot: Annotated[
+        str, _EMPTY, Parameter(group=_OUT, help="Write a picture of the 3D stack to this PNG.")
+    ] = "",
+    show: Annotated[
+        bool, Parameter(group=_OUT, negative="", help="Open napari on the result.")
+    ] = False,
+    json: Json = "",
+    model: Annotated[
+        str,
+        _EMPTY,
+        Parameter(group=_OUT, help="Folder of a saved model to use instead of fitting one."),
+    ] = "",
+    save_model: Annotated[
+        str, _EMPTY, Parameter(group=_OUT, help="Folder to keep the fitted model in.")
+    ] = "",
+    lambda_: Lambda = "",
+    config: Annotated[InterpolateConfig, Parameter(name="*", group=_TASK)] = _INTERPOLATE,
+    read: Reading = _READING,
+) -> int:
+    """Cut a virtual section between measured ones, at a depth or in place of a hidden section."""
+    config = with_lambda(config, lambda_)
+    if "at" in config.model_fields_set and config.hide:
+        raise StdiffError("Say either --at or --hide, not both.")
+    if not out and not json:
+        raise StdiffError("Say where the result goes, for example --out result.zarr.")
+    if not out and (screenshot or show):
+        raise StdiffError("A picture is made of a saved result; add --out, say result.zarr.")
+
+    from ..data.reading import read as read_tissue
+    from ..data.results import save
+    from ..tasks.interpolate import interpolate as run
+
+    with monitored() as monitor:
+        tissue = read_tissue(data, read)
+        section = run(tissue, config=config, monitor=monitor, model=model or None)
+    if json:
+        write_json(section.record.model_dump(mode="json"), json)
+    quiet = sys.stderr if json == "-" else sys.stdout
+    quiet.write(text.of_section(section) + "\n")
+    if out:
+        saved = save(section, out, tissue)
+        quiet.write(f"Saved as '{saved.table}' in {saved.path}.\n")
+    if screenshot or show:
+        from ..viewer.show import show as show_store
+
+        show_store(out, screenshot=screenshot or None)
+    if not section.prediction.complete:
+        sys.stderr.write("Cancelled; what was done by then is kept.\n")
+        return 130
+    return 0
+
+
+@evaluate.command(name="interpolate")
+def evaluate_interpolate(
+    data: Data,
+    /,
+    *,
+    json: Json = "",
+    lambda_: Lambda = "",
+    config: Annotated[EvaluateInterpolateConfig, Parameter(name="*", group=_TASK)] = _EVALUATE,
+    read: Reading = _READING,
+) -> None:
+    """Hide a measured section, predict it by each method, and compare."""
+    if not config.hide:
+        raise StdiffError("Name the section to hide with --hide.")
+    config = with_lambda(config, lambda_)
+
+    from ..evaluation.interpolate import evaluate_interpolate as run
+    from ..evaluation.report import format_report
+
+    names = [name.strip() for name in config.methods.split(",") if name.strip()]
+    with monitored() as monitor:
+        result = run(
+            data,
+            hide=config.hide,
+            methods=names or None,
+            tier=config.tier,
+            seed=config.seed,
+            n_draws=config.draws,
+            read=read,
+            config=InterpolateConfig.of(**said_of(config, InterpolateConfig)),
+            monitor=monitor,
+        )
+    if json:
+        write_json(result, json)
+    if json != "-":
+        sys.stdout.write(format_report(result) + "\n")
+
+
+@app.command
+def sample(
+    out: Annotated[str, Parameter(help="Where the store goes; nothing may be there yet.")],
+    /,
+    *,
+    config: Annotated[SimulateConfig, Parameter(name="*", group=_TASK)] = _SAMPLE,
+) -> None:
+    """Write the simulated tissue, with its reference and its truth beside it."""
+    from ..data.simulate import write_sample
+
+    path = write_sample(Path(out), config)
+    sys.stdout.write(f"Written to {path}.\n")
+
+
+@app.command
+def info(
+    store: Data,
+    /,
+    *,
+    json: Annotated[
+        bool, Parameter(group=_OUT, negative="", help="Print JSON, with the whole records.")
+    ] = False,
+    read: Reading = _READING,
+) -> None:
+    """List sections, tables, genes and results with their records."""
+    import json as to_json
+
+    described = text.describe_any(store, read)
+    out = to_json.dumps(described, indent=1) if json else text.of_store(described)
+    sys.stdout.write(out + "\n")
+
+
+@app.command
+def remove(
+    store: Store,
+    result: Annotated[str, Parameter(help="Name of the result, as `info` lists it.")],
+    /,
+) -> None:
+    """Remove one result of ours from a store, and nothing else."""
+    from ..data.results import remove_result
+
+    remove_result(store, result)
+    sys.stdout.write(f"Removed '{result}' from {store}.\n")
+
+
+@app.command
+def show(
+    store: Store,
+    /,
+    *,
+    screenshot: Annotated[
+        str, _EMPTY, Parameter(group=_OUT, help="Write a picture to this PNG and leave.")
+    ] = "",
+) -> None:
+    """Open a store in napari's 3D stack."""
+    from ..viewer.show import show as show_store
+
+    show_store(store, screenshot=screenshot or None)

@@ -1,0 +1,102 @@
+"""What the commands print."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..data.read_config import ReadConfig
+
+if TYPE_CHECKING:
+    from ..data.virtual import VirtualSection
+
+
+def describe_any(data: str, read_config: ReadConfig) -> dict[str, Any]:
+    """Return what is in a store or in an ``.h5ad`` file, in plain values that JSON can hold."""
+    from ..data.results import describe
+    from ..data.store import is_store
+
+    if is_store(Path(data)):
+        return describe(data, read_config)
+    from ..data.reading import read
+
+    tissue = read(data, read_config)
+    depth = tissue.section_z
+    return {
+        "path": data,
+        "tables": [],
+        "images": sorted(tissue.histology),
+        "results": [],
+        "sections": [
+            {"name": name, "z": depth[name], "cells": int((tissue.section == name).sum())}
+            for name in tissue.sections
+        ],
+        "genes": tissue.n_genes,
+        "cells": tissue.n_cells,
+        "unit": tissue.unit,
+        "coordinate_system": tissue.origin.coordinate_system,
+        "notes": list(tissue.origin.notes),
+    }
+
+
+def of_store(described: Mapping[str, Any]) -> str:
+    """Return the lines of ``info``."""
+    unit = described["unit"]
+    lines = [
+        f"{described['path']}: {described['cells']} cells or spots, {described['genes']} genes"
+    ]
+    lines += ["", "Sections"]
+    lines += [
+        f"  {s['name']}  z {s['z']:g} {unit}, {s['cells']} cells or spots"
+        for s in described["sections"]
+    ] or ["  none"]
+    if described["tables"]:
+        lines += ["", "Tables"]
+        lines += [
+            f"  {t['name']}  {t['cells']} x {t['genes']}, annotates {', '.join(t['regions'])}"
+            + (", predicted" if t["generated"] else "")
+            for t in described["tables"]
+        ]
+    if described["images"]:
+        lines += ["", "Images", f"  {', '.join(described['images'])}"]
+    lines += ["", "Results"]
+    for result in described["results"]:
+        record = result["record"]
+        lines.append(
+            f"  {result['name']}  {record['task']} by {record['method']}, {result['cells']} cells "
+            f"x {result['genes']} genes, {record['created']}"
+        )
+        lines += [f"    {line}" for line in _of_record(record)]
+    if not described["results"]:
+        lines.append("  none")
+    if described["notes"]:
+        lines += ["", "How it was read"]
+        lines += [f"  {note}" for note in described["notes"]]
+    return "\n".join(lines)
+
+
+def of_section(section: VirtualSection) -> str:
+    """Return what ``interpolate`` says about its result."""
+    record = section.record.model_dump(mode="json")
+    head = (
+        f"{section.name}: {section.query.n_cells} cells x {len(section.prediction.genes)} genes "
+        f"at z {section.z:g} {section.unit}, by {section.record.method}"
+    )
+    return "\n".join([head, *(f"  {line}" for line in _of_record(record))])
+
+
+def _of_record(record: Mapping[str, Any]) -> list[str]:
+    """Return the target, scores, seconds and notes of a record, a line each."""
+    lines = []
+    target = ", ".join(
+        f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}"
+        for k, v in record["target"].items()
+        if v not in (None, "")
+    )
+    scores = ", ".join(f"{k} {v:.3f}" for k, v in record["scores"].items() if v is not None)
+    seconds = ", ".join(f"{k} {v:.1f} s" for k, v in record["seconds"].items())
+    for name, text in (("target", target), ("scores", scores), ("time", seconds)):
+        if text:
+            lines.append(f"{name}: {text}")
+    return [*lines, f"seed {record['seed']}, {record['device']}", *record["notes"]]
