@@ -1,0 +1,81 @@
+"""What a dock that runs something in the background needs: it scrolls, and it ends cleanly."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtGui import QHideEvent, QShowEvent
+from qtpy.QtWidgets import QFrame, QLabel, QMainWindow, QScrollArea, QVBoxLayout, QWidget
+
+
+class Dock(QWidget):
+    """A scrolling column of widgets that learns when it is opened and closed.
+
+    Subclasses fill `column`, and override `opened` and `closed`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setMinimumWidth(300)
+        self.body = QWidget()
+        self.column = QVBoxLayout(self.body)
+        self.column.setContentsMargins(6, 6, 6, 6)
+        self.column.setSpacing(5)
+        scroll = QScrollArea()
+        scroll.setWidget(self.body)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scroll)
+        self._is_open = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the dock is in a window; hiding it does not close it."""
+        return self._is_open
+
+    def opened(self) -> None:
+        """Start listening; called when the dock comes into a window."""
+
+    def closed(self) -> None:
+        """Stop listening and end what runs; called when the dock or its window is closed."""
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+        """Learn that the dock is in a window."""
+        super().showEvent(event)
+        self._set_open(True)
+
+    def hideEvent(self, event: QHideEvent | None) -> None:  # noqa: N802
+        """Learn that napari's window was closed; a dock that is only hidden runs on."""
+        super().hideEvent(event)
+        window = self.window()
+        if isinstance(window, QMainWindow) and window.isHidden():
+            self._set_open(False)
+
+    def event(self, event: QEvent | None) -> bool:
+        """Learn that the dock was closed: napari then takes its parent away."""
+        kind = event.type() if event is not None else None
+        if kind in (QEvent.Type.ParentChange, QEvent.Type.Close) and self.parent() is None:
+            self._set_open(False)
+        return super().event(event)
+
+    def _set_open(self, is_open: bool) -> None:
+        if is_open != self._is_open:
+            self._is_open = is_open
+            (self.opened if is_open else self.closed)()
+
+
+def heading(text: str) -> QLabel:
+    """Return the title of a part of a dock."""
+    label = QLabel(f"<b>{text}</b>")
+    label.setContentsMargins(0, 4, 0, 0)
+    return label
+
+
+def paragraph() -> QLabel:
+    """Return a label that wraps and can be copied from."""
+    label = QLabel()
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label

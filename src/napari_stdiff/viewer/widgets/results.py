@@ -1,0 +1,150 @@
+"""The results of a session: what each says about itself, and how to remove one."""
+
+from __future__ import annotations
+
+from html import escape
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QMessageBox,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ...data.virtual import VirtualSection
+from ..session import Session
+from .run_bar import duration
+from .z_slider import unit_words
+
+TIERS = {
+    "A": "The positions and cell types of the hidden section were given, its expression was not.",
+    "B": "The positions of the hidden section were given, its cell types and expression were not.",
+    "C": "Nothing of the hidden section was given; only binned and distribution scores apply.",
+}
+PLACED = {
+    "transport": "Its cells were placed between the two neighbouring sections by optimal "
+    "transport; nobody measured them.",
+    "nearest": "Its cells are copied from the nearer section's positions; nobody measured them.",
+    "grid": "Its cells lie on a grid inside the interpolated outline; nobody measured them.",
+    "given": "Its cells were given in a file.",
+}
+SCORES = {
+    "pcc": ("Correlation per gene", "Mean over genes of Pearson's r over cells; 1 is perfect."),
+    "pcc_binned": ("\u2003on a 15 × 15 grid", "The same on means over grid squares."),
+    "spearman": ("Rank correlation per cell", "High even for a constant profile (about 0.4)."),
+    "nmse": ("Error (1: the gene means)", "Squared error over the truth's variance."),
+    "variance_ratio": ("Variance, draw / truth", "1 is right; below, draws are too smooth."),
+    "coexpression": ("Co-expression in types", "Of one draw, against the truth."),
+    "crps": ("CRPS", "How good the whole distribution is; lower is better."),
+    "coverage80": ("80 % interval covers", "0.8 is honest."),
+    "energy_distance": ("Energy distance", "Distance between cell populations; lower is better."),
+}
+
+
+class Results(QWidget):
+    """Lists the results, describes the selected one, removes it on request."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self.list = QListWidget()
+        self.summary = QLabel()
+        self.summary.setWordWrap(True)
+        self.summary.setTextFormat(Qt.TextFormat.RichText)
+        self.summary.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.remove = QPushButton("Remove this result")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        for widget in (self.list, self.summary, self.remove):
+            column.addWidget(widget)
+        self.list.currentItemChanged.connect(self._describe)
+        self.remove.clicked.connect(self._remove)
+        self.refresh()
+
+    def refresh(self, select: str = "") -> None:
+        """Show the session's results anew; `select` one, or keep the selected one."""
+        wanted = select or self.selected()
+        self.list.blockSignals(True)
+        self.list.clear()
+        for name in self._session.results:
+            self.list.addItem(QListWidgetItem(name))
+            if name == wanted or self.list.currentRow() < 0:
+                self.list.setCurrentRow(self.list.count() - 1)
+        self.list.blockSignals(False)
+        rows = min(max(self.list.count(), 1), 5)
+        self.list.setFixedHeight(rows * max(self.list.sizeHintForRow(0), 16) + 8)
+        self.setVisible(bool(self._session.results))
+        self._describe()
+
+    def selected(self) -> str:
+        """Return the name of the selected result, or ""."""
+        item = self.list.currentItem()
+        return item.text() if item is not None else ""
+
+    def _describe(self, *_: object) -> None:
+        section = self._session.results.get(self.selected())
+        self.remove.setEnabled(section is not None)
+        self.summary.setText(describe(section) if section is not None else "")
+
+    def _remove(self) -> None:
+        name = self.selected()
+        button = QMessageBox.StandardButton
+        answer = QMessageBox.question(
+            self,
+            "Remove result",
+            f"Remove '{name}' from the canvas and from its store? Nothing else is touched.",
+            button.Yes | button.No,
+        )
+        if answer == button.Yes:
+            self._session.remove_result(name)
+
+
+def describe(section: VirtualSection) -> str:
+    """Put a result into a few lines of rich text: what it is, how far to trust it, notes."""
+    record, prediction = section.record, section.prediction
+    target = record.target
+    hidden = str(target.get("hidden") or "")
+    depth = escape(f"{section.z:.5g}{unit_words(section.unit)}")
+    head = (
+        f"<b>{escape(section.name)}</b><br>{section.query.n_cells:,} cells, "
+        f"{len(prediction.genes):,} genes at z = {depth}, "
+        f"by {escape(record.method)}"
+    )
+    total = sum(record.seconds.values())
+    if total:
+        head += f" in {duration(total)}"
+    lines = [head + "."]
+    if hidden:
+        tier = TIERS.get(str(target.get("tier") or ""), "")
+        lines.append(f"In the place of the hidden section {escape(hidden)}. {tier}")
+    else:
+        lines.append(PLACED.get(str(target.get("cells") or ""), "Nobody measured its cells."))
+    if prediction.draws is None and prediction.std is None:
+        lines.append("The mean alone, without a spread.")
+    text = "".join(f"<p style='margin:2px 0'>{line}</p>" for line in lines)
+    if record.scores:
+        text += _table(record.scores)
+    notes = dict.fromkeys((*record.notes, *prediction.notes))
+    if not prediction.complete:
+        notes = {"The run was cancelled: fewer draws than asked for.": None, **notes}
+    if notes:
+        items = "".join(f"<li>{escape(note)}</li>" for note in notes)
+        text += f"<ul style='margin:2px 0 2px 12px; -qt-list-indent:0'>{items}</ul>"
+    return text
+
+
+def _table(scores: dict[str, float | None]) -> str:
+    rows = []
+    for key, value in scores.items():
+        title, _ = SCORES.get(key, (key, ""))
+        shown = "–" if value is None else f"{value:.3f}"
+        rows.append(
+            f"<tr><td style='padding-right:10px'>{escape(title)}</td>"
+            f"<td align='right'><b>{shown}</b></td></tr>"
+        )
+    return f"<table style='margin:3px 0'>{''.join(rows)}</table>"
