@@ -103,6 +103,8 @@ def tissue_elements(tissue: Tissue, taken: set[str]) -> dict[str, Any]:
     )
     table.obsm["spatial"] = tissue.coords[:, [2, 1]]
     table.obsm["spatial3d"] = tissue.coords[:, [2, 1, 0]]
+    if tissue.unit == "um":
+        table.uns["spatial_unit"] = "um"
     _add_colors(table, tissue)
     elements[free_name("measured", taken)] = TableModel.parse(
         table,
@@ -137,7 +139,10 @@ def _image(picture: Histology, system: str) -> Any:
     from spatialdata.transformations import Affine
 
     pixels = da.moveaxis(da.asarray(picture.image), -1, 0)[:3]
-    affine = Affine(picture.to_tissue, input_axes=("y", "x"), output_axes=("y", "x"))
+    # A picture has the centre of its first pixel at 0, SpatialData has it at 0.5.
+    corner = np.array([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1]])
+    matrix = np.asarray(picture.to_tissue, float) @ corner
+    affine = Affine(matrix, input_axes=("y", "x"), output_axes=("y", "x"))
     large = max(pixels.shape[1:]) > _LARGE
     return Image2DModel.parse(
         pixels,

@@ -139,6 +139,7 @@ def simulate(config: SimulateConfig | None = None, **settings: Any) -> Simulated
     table = _annotated(counts, obs.drop(columns=["x", "y"]), programmes.genes[panel])
     table.var["kind"] = programmes.kind[panel]
     table.obsm["spatial"] = xyz[:, :2]
+    table.uns["spatial_unit"] = "um"
     table.uns["cell_type_colors"] = list(TYPE_COLORS)
     table.uns["layer_colors"] = list(_LAYER_COLORS)
     elements["table"] = TableModel.parse(
