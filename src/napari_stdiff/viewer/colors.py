@@ -16,6 +16,7 @@ from ..data.normalise import Normaliser
 from ..data.tissue import Tissue
 from ..data.virtual import VirtualSection
 
+Choice = Literal["none", "gene", "column"]
 Kind = Literal["none", "gene", "number", "label"]
 Quantity = Literal["mean", "std"]
 
@@ -58,6 +59,11 @@ class Colouring:
     def continuous(self) -> bool:
         """Whether values are shown on a colour scale."""
         return self.kind in ("gene", "number")
+
+    @property
+    def choice(self) -> Choice:
+        """What was asked for."""
+        return self.kind if self.kind in ("none", "gene") else "column"
 
     def span(self, percentiles: tuple[float, float]) -> tuple[float, float]:
         """Return limits ``(lo, hi > lo)`` at `percentiles` of the measured values.
@@ -128,7 +134,7 @@ class Values:
 
     def colour_by(
         self,
-        kind: Kind,
+        choice: Choice,
         name: str,
         results: Mapping[str, VirtualSection],
         quantity: Quantity = "mean",
@@ -140,9 +146,9 @@ class Values:
         StdiffError
             When neither the tissue nor a result knows `name`.
         """
-        if kind == "none":
+        if choice == "none":
             return Colouring()
-        if kind == "gene":
+        if choice == "gene":
             virtual = {key: predicted(result, name, quantity) for key, result in results.items()}
             if name not in self._rows and all(np.isnan(v).all() for v in virtual.values()):
                 raise StdiffError(
@@ -151,6 +157,18 @@ class Values:
                 )
             return Colouring("gene", name, self.gene(name), virtual)
         return self._by_column(name, results)
+
+    def most_variable(self) -> str:
+        """Return the gene that varies most between cells, a good first picture; "" for none."""
+        if not self._rows:
+            return ""
+        x = sparse.csc_matrix(self._columns, dtype=np.float64, copy=True)
+        if self._scale is not None:
+            x.data = np.log1p(x.data * self._scale[x.indices])
+        mean = np.asarray(x.mean(axis=0)).ravel()
+        x.data **= 2
+        variance = np.asarray(x.mean(axis=0)).ravel() - mean**2
+        return str(self._tissue.genes[int(np.nan_to_num(variance).argmax())])
 
     def _by_column(self, name: str, results: Mapping[str, VirtualSection]) -> Colouring:
         tissue = self._tissue

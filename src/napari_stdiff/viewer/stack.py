@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Points
 from psygnal import Signal
 
-from ..data.tissue import Histology
 from . import layers as build
-from .colors import COLORMAPS, PLAIN, Colouring, Kind, Quantity, Values, rgba, safe_limits
+from .arrange import Section, nice_spacing, place_section, stand_apart
+from .colors import COLORMAPS, PLAIN, Choice, Colouring, Quantity, Values, rgba, safe_limits
 from .scrub import Scrubber
 
 if TYPE_CHECKING:
@@ -21,44 +20,6 @@ if TYPE_CHECKING:
 # Looking down on the table that the sections lie on, the first one on top.
 OPENING_VIEW = (0.62, -0.7, -0.36)
 OPENING_UP = (-1.0, 0.0, 0.0)
-_NICE = (0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
-
-
-@dataclass
-class Section:
-    """One section on the canvas.
-
-    Attributes
-    ----------
-    name, virtual, z
-        Which it is, and its depth in the tissue's unit.
-    coords
-        (cells, 3) z, y, x.
-    rows
-        Row numbers in the tissue; empty for a virtual section.
-    histology
-        Its picture, or None.
-    points, image
-        Its layers; None while they are not there (nothing to draw, or removed by the user).
-    beside
-        How many widths to the right it stands, because its depth is taken.
-    """
-
-    name: str
-    virtual: bool
-    z: float
-    coords: np.ndarray
-    rows: np.ndarray
-    histology: Histology | None = None
-    points: Points | None = None
-    image: Image | None = None
-    visible: bool = True
-    beside: int = 0
-
-    @property
-    def title(self) -> str:
-        """Name of its points layer."""
-        return build.VIRTUAL_PREFIX + self.name if self.virtual else self.name
 
 
 class Stack:
@@ -131,7 +92,7 @@ class Stack:
 
     # Colour -----------------------------------------------------------------------------
 
-    def colour_by(self, kind: Kind, name: str = "") -> None:
+    def colour_by(self, choice: Choice, name: str = "") -> None:
         """Colour all sections by a gene or an obs column.
 
         Raises
@@ -141,7 +102,7 @@ class Stack:
         """
         if self._values is None:
             return
-        self.colouring = self._values.colour_by(kind, name, self._session.results, self.quantity)
+        self.colouring = self._values.colour_by(choice, name, self._session.results, self.quantity)
         self.manual_limits = False
         self._paint()
 
@@ -174,8 +135,8 @@ class Stack:
             return
         results = self._session.results
         if choice.kind == "gene" and choice.name not in self.genes:
-            choice = Colouring()
-        self.colouring = self._values.colour_by(choice.kind, choice.name, results, self.quantity)
+            self.colouring = choice = Colouring()
+        self.colouring = self._values.colour_by(choice.choice, choice.name, results, self.quantity)
         self._paint()
 
     def _paint(self) -> None:
@@ -266,7 +227,7 @@ class Stack:
         elif ndisplay == 2:
             viewer.reset_view()
         else:
-            self._look()
+            self.look()
 
     def go_to(self, section: Section) -> None:
         """Show `section` in 2D."""
@@ -282,9 +243,9 @@ class Stack:
             viewer.dims.ndisplay = 3 if len(self._sections) > 1 else 2
         self._scrubber.go_to(self.sections[0].z * self.spacing)
         self._cameras.clear()
-        self._look()
+        self.look()
 
-    def _look(self) -> None:
+    def look(self) -> None:
         """Look at the stack from above, or at a section straight."""
         viewer = self._session.viewer
         if viewer.dims.ndisplay == 3:
@@ -317,7 +278,19 @@ class Stack:
         self.spacing = nice_spacing(list(depth.values()), tissue.coords)
         for section in self.sections:
             self._draw(section)
+        self.colouring = self._first_colours()
         self._on_results()
+
+    def _first_colours(self) -> Colouring:
+        """Return what a tissue is first coloured by: types, else regions, else a telling gene."""
+        tissue = self._session.tissue
+        if tissue is None or self._values is None:
+            return Colouring()
+        for role in ("cell_type", "layer"):
+            column = tissue.origin.keys.get(role, "")
+            if column in tissue.obs:
+                return Colouring("label", column)
+        return Colouring("gene", self._values.most_variable())
 
     def _on_results(self) -> None:
         """Bring virtual sections that are new, drop those that are gone."""
@@ -409,53 +382,18 @@ class Stack:
         tissue = self._session.tissue
         if tissue is None:
             return
-        extent = np.ptp(tissue.coords[:, 2]) or 1.0
-        self._set_beside()
+        width = float(np.ptp(tissue.coords[:, 2])) or 1.0
+        sections = self.sections
+        stand_apart(sections)
         offset = self._side * 0.5 * self._size * self.size_factor
-        for section in self.sections:
-            stretch = section.z * (self.spacing - 1.0)
-            x = section.beside * 1.15 * extent if self.side_by_side else 0.0
-            if section.points is not None:
-                build.place(
-                    section.points, stretch + (offset if section.histology is not None else 0.0), x
-                )
-            if section.image is not None and section.histology is not None:
-                build.place(
-                    section.image, stretch, x, build.plane_affine(section.histology, section.z)
-                )
+        for section in sections:
+            place_section(
+                section,
+                stretch=self.spacing,
+                offset=offset,
+                aside=1.15 * width if self.side_by_side else 0.0,
+            )
         levels = [s.z * self.spacing for s in self.sections]
         spread = max((np.ptp(s.coords[:, 0]) for s in self.sections), default=0.0)
         self._scrubber.set_levels(levels, float(spread))
         self.view_changed.emit()
-
-    def _set_beside(self) -> None:
-        """Count, for each virtual section, the sections that stand at its depth already."""
-        gaps = np.diff(sorted({s.z for s in self._sections.values() if not s.virtual}))
-        near = 0.02 * float(gaps.min()) if len(gaps) else 1e-6
-        placed: list[Section] = []
-        for section in self.sections:
-            same = [s for s in placed if abs(s.z - section.z) <= near]
-            section.beside = len(same) if section.virtual else 0
-            placed.append(section)
-
-
-def nice_spacing(depths: list[float], coords: np.ndarray) -> float:
-    """Return a round stretch that lets sections be told apart: gaps near half of their width.
-
-    Parameters
-    ----------
-    depths
-        z of each section.
-    coords
-        (cells, 3) z, y, x.
-    """
-    gaps = np.diff(np.unique(depths))
-    if not len(gaps):
-        return 1.0
-    width = float(max(np.ptp(coords[:, 1]), np.ptp(coords[:, 2])))
-    if width == 0:
-        return 1.0
-    wanted = 0.45 * width / float(np.median(gaps))
-    if 0.5 <= wanted <= 1.5:
-        return 1.0
-    return min(_NICE, key=lambda f: abs(np.log(f / wanted)))

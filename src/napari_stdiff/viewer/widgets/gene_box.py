@@ -1,0 +1,84 @@
+"""A box to find a gene in: type a part of its name, press Enter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qtpy.QtCore import QStringListModel, Qt, Signal
+from qtpy.QtWidgets import QComboBox, QCompleter, QWidget
+
+from ..fields import NoWheel, tame
+
+
+class GeneBox(QComboBox):
+    """Emits `picked` with a gene of the list, and `missed` with what was typed in vain."""
+
+    picked = Signal(str)
+    missed = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._genes: list[str] = []
+        self._names = QStringListModel(self)
+        self.setEditable(True)
+        self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.setModel(self._names)
+        self.setMaxVisibleItems(20)
+        completer = QCompleter(self._names, self)
+        completer.setFilterMode(Qt.MatchFlag.MatchContains)
+        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        completer.setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
+        completer.setMaxVisibleItems(15)
+        self.setCompleter(completer)
+        tame(self, NoWheel(self))
+        line = self.lineEdit()
+        if line is not None:
+            line.setPlaceholderText("Gene: type and press Enter")
+            line.returnPressed.connect(self._typed)
+        completer.activated.connect(self._chosen)
+        self.activated.connect(lambda row: self._chosen(self.itemText(row)))
+        self.setCurrentIndex(-1)
+
+    def set_genes(self, genes: Sequence[str]) -> None:
+        """Offer `genes`; what is shown stays."""
+        genes = list(genes)
+        if genes == self._genes:
+            return
+        text = self.currentText()
+        self._genes = genes
+        self._names.setStringList(genes)
+        self.show_gene(text)
+
+    def show_gene(self, gene: str) -> None:
+        """Show `gene` (or "") without picking it."""
+        self.blockSignals(True)
+        self.setCurrentIndex(self._genes.index(gene) if gene in self._genes else -1)
+        if gene not in self._genes:
+            self.clearEditText()
+        self.blockSignals(False)
+
+    def match(self, text: str) -> str:
+        """Return the gene meant by `text`: itself, whatever its case, or the only one with it."""
+        wanted = text.strip().lower()
+        if not wanted:
+            return ""
+        same = [g for g in self._genes if g.lower() == wanted]
+        exact = [g for g in same if g == text.strip()]
+        starts = [g for g in self._genes if g.lower().startswith(wanted)]
+        holds = [g for g in self._genes if wanted in g.lower()]
+        for found in (exact, same, starts, holds):
+            if len(found) == 1 or (found and found is starts):
+                return found[0]
+        return ""
+
+    def _typed(self) -> None:
+        gene = self.match(self.currentText())
+        if gene:
+            self._chosen(gene)
+        else:
+            self.missed.emit(self.currentText())
+
+    def _chosen(self, gene: str) -> None:
+        if gene in self._genes:
+            self.show_gene(gene)
+            self.picked.emit(gene)

@@ -1,0 +1,205 @@
+"""How the stack is laid out: 2D or 3D, stretch, sizes, opacities, which sections are shown."""
+
+from __future__ import annotations
+
+import math
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QFormLayout,
+    QHBoxLayout,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QSlider,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ..arrange import Section
+from ..colors import VIRTUAL_EDGE
+from ..fields import NoWheel, PlainSpinBox, tame
+from ..session import Session
+
+_KEY = Qt.ItemDataRole.UserRole
+
+
+class ValueSlider(QWidget):
+    """A slider and a box for one number, on a logarithmic or a plain scale."""
+
+    def __init__(self, low: float, high: float, log: bool = False, suffix: str = "") -> None:
+        super().__init__()
+        self._low, self._high, self._log = low, high, log
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setRange(0, 200)
+        self.box = PlainSpinBox()
+        self.box.setRange(low, high)
+        self.box.setSuffix(suffix)
+        self.box.setFixedWidth(64)
+        self.box.setButtonSymbols(PlainSpinBox.ButtonSymbols.NoButtons)
+        wheel = NoWheel(self)
+        tame(self.slider, wheel)
+        tame(self.box, wheel)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        row.addWidget(self.slider, 1)
+        row.addWidget(self.box)
+        self.slider.valueChanged.connect(self._slid)
+        self.box.valueChanged.connect(self._show_on_slider)
+        self.changed = self.box.valueChanged
+
+    def value(self) -> float:
+        """Return the number."""
+        return self.box.value()
+
+    def show_value(self, value: float) -> None:
+        """Show `value` without saying that it changed."""
+        self.box.blockSignals(True)
+        self.box.setValue(value)
+        self.box.blockSignals(False)
+        self._show_on_slider(self.box.value())
+
+    def _slid(self, tick: int) -> None:
+        part = tick / 200
+        if self._log:
+            value = self._low * (self._high / self._low) ** part
+        else:
+            value = self._low + part * (self._high - self._low)
+        self.box.setValue(float(f"{value:.2g}"))
+
+    def _show_on_slider(self, value: float) -> None:
+        if self._log:
+            part = math.log(value / self._low) / math.log(self._high / self._low)
+        else:
+            part = (value - self._low) / (self._high - self._low)
+        self.slider.blockSignals(True)
+        self.slider.setValue(round(200 * part))
+        self.slider.blockSignals(False)
+
+
+class ViewPanel(QWidget):
+    """The camera's mode and how sections are drawn."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self.three, self.two = QPushButton("3D stack"), QPushButton("2D section")
+        self.modes = QButtonGroup(self)
+        for button, tip in (
+            (self.three, "All sections, one above the other"),
+            (self.two, "One section; the slider below the canvas goes from one to the next"),
+        ):
+            button.setCheckable(True)
+            button.setToolTip(tip)
+            self.modes.addButton(button)
+        self.whole = QPushButton("Whole view")
+        self.whole.setToolTip("Set the camera so that everything is in sight")
+        self.spacing = ValueSlider(0.1, 200.0, log=True, suffix=" ×")
+        self.spacing.setToolTip("Stretches the distance between sections on the canvas alone")
+        self.point_size = ValueSlider(0.2, 4.0, log=True, suffix=" ×")
+        self.point_size.setToolTip("Size of the points; 1 ×: neighbours just touch")
+        self.points = ValueSlider(0.0, 1.0)
+        self.histology = ValueSlider(0.0, 1.0)
+        self.beside = QCheckBox("Virtual beside measured")
+        self.beside.setToolTip(
+            "Where a virtual section has the depth of a measured one, put it beside it, so that "
+            "the two can be compared; off: at its true place"
+        )
+        self._lay_out()
+        stack = session.stack
+        self.three.clicked.connect(lambda: stack.set_ndisplay(3))
+        self.two.clicked.connect(lambda: stack.set_ndisplay(2))
+        self.whole.clicked.connect(stack.look)
+        self.spacing.changed.connect(stack.set_spacing)
+        self.point_size.changed.connect(stack.set_size)
+        self.points.changed.connect(lambda value: stack.set_opacity(points=value))
+        self.histology.changed.connect(lambda value: stack.set_opacity(histology=value))
+        self.beside.toggled.connect(stack.set_side_by_side)
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout()
+        row.setSpacing(3)
+        for button in (self.three, self.two, self.whole):
+            row.addWidget(button)
+        self._form = QFormLayout()
+        self._form.setContentsMargins(0, 0, 0, 0)
+        self._form.setVerticalSpacing(3)
+        self._form.addRow("z stretch", self.spacing)
+        self._form.addRow("Point size", self.point_size)
+        self._form.addRow("Points", self.points)
+        self._form.addRow("Histology", self.histology)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(3)
+        column.addLayout(row)
+        column.addLayout(self._form)
+        column.addWidget(self.beside)
+
+    def refresh(self) -> None:
+        """Show what the stack shows."""
+        stack = self._session.stack
+        ndisplay = self._session.viewer.dims.ndisplay
+        (self.three if ndisplay == 3 else self.two).setChecked(True)
+        self.spacing.show_value(stack.spacing)
+        self.point_size.show_value(stack.size_factor)
+        self.points.show_value(stack.points_opacity)
+        self.histology.show_value(stack.histology_opacity)
+        self.beside.blockSignals(True)
+        self.beside.setChecked(stack.side_by_side)
+        self.beside.blockSignals(False)
+        has_picture = any(section.histology is not None for section in stack.sections)
+        self._form.setRowVisible(self.histology, has_picture)
+        self.beside.setVisible(any(section.beside for section in stack.sections))
+
+
+class SectionList(QListWidget):
+    """Every section with its depth; ticked ones are shown, virtual ones are marked."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self.setToolTip("Tick to show; double-click to go to a section in 2D")
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.itemChanged.connect(self._ticked)
+        self.itemDoubleClicked.connect(self._go)
+
+    def refresh(self) -> None:
+        """Show the sections of the stack."""
+        tissue = self._session.tissue
+        unit = "" if tissue is None else tissue.unit
+        self.blockSignals(True)
+        self.clear()
+        for section in self._session.stack.sections:
+            mark = "◈ virtual" if section.virtual else "●"
+            item = QListWidgetItem(f"{mark} {section.name}   z {section.z:.4g} {unit}")
+            item.setData(_KEY, (section.virtual, section.name))
+            item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
+            item.setCheckState(
+                Qt.CheckState.Checked if section.visible else Qt.CheckState.Unchecked
+            )
+            item.setToolTip(f"{len(section.coords):,} cells, z = {section.z:.6g} {unit}")
+            if section.virtual:
+                item.setForeground(QColor(VIRTUAL_EDGE))
+            self.addItem(item)
+        self.blockSignals(False)
+        rows = min(max(self.count(), 2), 8)
+        self.setFixedHeight(rows * max(self.sizeHintForRow(0), 18) + 8)
+
+    def _section(self, item: QListWidgetItem) -> Section:
+        virtual, name = item.data(_KEY)
+        return self._session.stack.section(name, virtual)
+
+    def _ticked(self, item: QListWidgetItem) -> None:
+        shown = item.checkState() == Qt.CheckState.Checked
+        self._session.stack.set_visible(self._section(item), shown)
+
+    def _go(self, item: QListWidgetItem) -> None:
+        stack = self._session.stack
+        section = self._section(item)
+        stack.set_ndisplay(2)
+        stack.go_to(section)
