@@ -82,15 +82,19 @@ def assemble(
     xy = coordinates[:, :2]
     if not unit and any(is_micron(table.uns.get(hint)) for hint in _UNIT_HINTS):
         unit = "um"
+    if config.z_unit in ("um", "mm", "nm"):  # said of z, and x and y are in um then
+        unit = "um"
     unit = unit or "unit"
 
     taken = set(exclude)
     section_key = detect.find_section(obs, config.section_key, taken, libraries)
     if region is not None and config.section_key == "auto":
         section_key = _column_or_region(obs, section_key, region, region_key)
+    if config.section_key == "auto" and detect.depth_divides(obs, section_key, taken):
+        section_key = ""
     section = detect.section_names(obs[section_key], section_key) if section_key else None
-    taken.add(section_key)
     raw = raw_depth(obs, section, coordinates, config, taken)
+    taken.add(section_key)
     if raw is None and section_key and config.z_key == "auto":
         raw = depth_of_section(obs, section_key)
     if section is None and raw is not None and config.section_key == "auto":

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..compute.errors import StdiffError
 from .checks import listing
-from .detect import find_z, named, plain
+from .detect import find_z, named, plain, split_unit
 from .read_config import ReadConfig
 
 SECTION_ORDER = "section order"
@@ -210,6 +210,10 @@ def in_unit(
                 why=f"'{raw.key}' holds section numbers, not distances",
             )
             return Depth(depth.z, depth.unit, raw.key, depth.notes)
+    named_unit = split_unit(raw.key)[1]
+    if named_unit:
+        note = f"{name}, in {named_unit} by its name; x and y are taken to be in um."
+        return Depth(raw.values * _FACTORS[named_unit], "um", raw.key, (note,))
     if "bregma" in plain(raw.key):
         factor, held = _bregma(levels, step, extent)
         if not held:
@@ -217,10 +221,6 @@ def in_unit(
             return Depth(raw.values, unit, raw.key, (note,))
         note = f"{name}, taken to be in {held} and brought to um; x and y are taken to be in um."
         return Depth(raw.values * factor, "um", raw.key, (note,))
-    for suffix, factor in _FACTORS.items():
-        if plain(raw.key).endswith(suffix) and raw.key != "coordinates":
-            note = f"{name}, in {suffix} by its name; x and y are taken to be in um."
-            return Depth(raw.values * factor, "um", raw.key, (note,))
     if not raw.from_coordinates and 0 < step < 1 and extent > 100:
         note = (
             f"{name}, taken to be in mm (steps of {step:.3g} where x and y span {extent:.4g}) and "

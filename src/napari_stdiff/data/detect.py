@@ -23,9 +23,8 @@ _NAMES: dict[Role, tuple[str, ...]] = {
         *("batch", "batchid"),
     ),
     "z": (
-        *("bregma", "anteriorposterior", "ap", "z", "zum", "zmm", "znm", "zcoord", "zposition"),
-        *("zcoordinate", "zpos", "positionz", "sectionz", "zsection", "slicez", "centerz"),
-        *("depthum", "depthmm", "spatialz"),
+        *("bregma", "anteriorposterior", "ap", "z", "zcoord", "zposition", "zcoordinate", "zpos"),
+        *("positionz", "sectionz", "zsection", "slicez", "centerz", "spatialz", "sectiondepth"),
     ),
     "cell_type": (
         *("celltype", "celltypes", "cellclass", "cellsubclass", "celltypename", "celltypelabel"),
@@ -39,6 +38,8 @@ _NAMES: dict[Role, tuple[str, ...]] = {
         *("structure", "compartment", "label", "labels", "groundtruth", "pathology", "zone"),
     ),
 }
+# A batch or a sample can be a whole animal: a depth that divides it says more.
+_LOOSE = {"sampleid", "samplename", "sample", "batch", "batchid", "slide", "slideid"}
 _MISSING = {"", "na", "n/a", "nan", "none", "null", "<na>"}
 UNKNOWN = "unknown"
 
@@ -64,8 +65,18 @@ def named(obs: pd.DataFrame, role: Role, key: str) -> str:
 def candidates(obs: pd.DataFrame, role: Role, exclude: Collection[str] = ()) -> list[str]:
     """Return the obs columns whose name suits `role`, best first."""
     rank = {name: i for i, name in enumerate(_NAMES[role])}
-    fits = [c for c in map(str, obs.columns) if plain(c) in rank and c not in exclude]
-    return sorted(fits, key=lambda c: rank[plain(c)])
+    plainly = {c: plain(split_unit(c)[0] if role == "z" else c) for c in map(str, obs.columns)}
+    fits = [c for c, name in plainly.items() if name in rank and c not in exclude]
+    return sorted(fits, key=lambda c: rank[plainly[c]])
+
+
+def split_unit(name: str) -> tuple[str, str]:
+    """Return a column name without the unit that it ends in, and that unit ("z_um": "z", "um")."""
+    match = re.fullmatch(r"(.+?)[\s_.(\[-]+(um|µm|μm|mm|nm)[)\]]?", name.strip(), re.IGNORECASE)
+    if not match:
+        return name, ""
+    unit = match[2].lower()
+    return match[1], unit if unit in ("mm", "nm") else "um"
 
 
 def find_section(
@@ -132,6 +143,15 @@ def find_z(obs: pd.DataFrame, section: np.ndarray | None, exclude: Collection[st
         ):
             return column
     return ""
+
+
+def depth_divides(obs: pd.DataFrame, section_key: str, exclude: Collection[str] = ()) -> bool:
+    """Tell whether a detected batch or sample is cut into sections by a depth column."""
+    if not section_key or plain(section_key) not in _LOOSE:
+        return False
+    section = obs[section_key].astype(str).to_numpy()
+    key = find_z(obs, None, exclude)
+    return bool(key) and not find_z(obs, section, exclude)
 
 
 def has_levels(z: np.ndarray) -> bool:
