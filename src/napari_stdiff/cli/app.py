@@ -61,6 +61,7 @@ def interpolate(
     *,
     out: Annotated[
         str,
+        _EMPTY,
         Parameter(
             group=_OUT, help="Store for the result: the input's own (it only gains), or new."
         ),
@@ -69,7 +70,7 @@ def interpolate(
         str, _EMPTY, Parameter(group=_OUT, help="Write a picture of the 3D stack to this PNG.")
     ] = "",
     show: Annotated[
-        bool, Parameter(group=_OUT, negative="", help="Open napari on the result.")
+        bool, _EMPTY, Parameter(group=_OUT, negative="", help="Open napari on the result.")
     ] = False,
     json: Json = "",
     model: Annotated[
@@ -174,7 +175,9 @@ def info(
     /,
     *,
     json: Annotated[
-        bool, Parameter(group=_OUT, negative="", help="Print JSON, with the whole records.")
+        bool,
+        _EMPTY,
+        Parameter(group=_OUT, negative="", help="Print JSON, with the whole records."),
     ] = False,
     read: Reading = _READING,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from collections.abc import Sequence
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Notes of other packages to their developers are not for the person at this shell.
     for category in (DeprecationWarning, FutureWarning, UserWarning):
         warnings.simplefilter("ignore", category)
+    logging.getLogger("ome_zarr").setLevel(logging.ERROR)
     sys.exit(_run(None if arguments is None else list(arguments)))
 
 
