@@ -22,6 +22,7 @@ from napari_stdiff.data.results import save
 from napari_stdiff.data.simulate import write_sample
 from napari_stdiff.data.tissue import Tissue
 from napari_stdiff.evaluation.interpolate import evaluate_interpolate
+from napari_stdiff.scoring.bins import Grid
 
 if TYPE_CHECKING:
     import napari
@@ -29,29 +30,44 @@ if TYPE_CHECKING:
     from napari_stdiff.viewer.stack import Stack
 
 OUT = Path(__file__).resolve().parents[1] / "demo"
+STORE = "tissue.zarr"
 SHOWN = ("pcc", "pcc_binned", "crps")
 BASELINES = ("typed-knn", "linear")
 
 
 def main() -> None:
     """Run the demo."""
-    started = time.monotonic()
     shutil.rmtree(OUT, ignore_errors=True)
-    OUT.mkdir()
+    tissue, hidden, caption = fit(OUT)
+    watched = "STDIFF_VIRTUAL_DISPLAY" not in os.environ
+    viewer = open_window(tissue, hidden, caption, OUT, watched)
+    if watched:
+        import napari
+
+        napari.run()
+        return
+    viewer.close()
+    say("Pictures: " + " ".join(str(path) for path in sorted(OUT.glob("*.png"))))
+
+
+def fit(folder: Path) -> tuple[Tissue, str, str]:
+    """Leave the store and the scores in `folder`; return tissue, hidden section and caption."""
+    started = time.monotonic()
+    folder.mkdir(parents=True)
     say("Simulating a tissue of serial sections")
-    store = write_sample(OUT / "tissue.zarr", seed=0)
+    store = write_sample(folder / STORE, seed=0)
     tissue = read(store)
     hidden = tissue.sections[len(tissue.sections) // 2]
 
     say(f"Hiding {hidden} and fitting stDiffusion to the other {len(tissue.sections) - 1}")
     result = interpolate(tissue, config=InterpolateConfig(hide=hidden), monitor=bar())
     save(result, store, tissue)
-    say(f"Scoring beside {' and '.join(BASELINES)}")
+    say(f"Scoring {' and '.join(BASELINES)} beside it")
     scores = compare(tissue, hidden, result)
-    (OUT / "scores.json").write_text(json.dumps(scores, indent=2) + "\n")
+    (folder / "scores.json").write_text(json.dumps(scores, indent=2) + "\n")
     caption = describe(hidden, scores)
-    say(f"{caption}\nSaved in {time.monotonic() - started:.0f} s: {store}, {OUT}/scores.json")
-    show(tissue, store, hidden, caption)
+    say(f"{caption}\n{time.monotonic() - started:.0f} s; saved {store} and {folder}/scores.json")
+    return tissue, hidden, caption
 
 
 def compare(tissue: Tissue, hidden: str, result: VirtualSection) -> dict[str, Any]:
@@ -73,64 +89,54 @@ def describe(hidden: str, scores: dict[str, Any]) -> str:
 
 
 def telling_gene(tissue: Tissue, hidden: str) -> str:
-    """Return the gene that varies most over the sections that were not hidden."""
+    """Return the gene with the strongest pattern over the sections that were not hidden."""
     visible, _ = tissue.split(hidden)
-    variance = np.var(Normaliser.fit(visible)(visible), axis=0)
-    return str(tissue.genes[int(np.argmax(variance))])
+    grid = Grid.over(visible.coords, 10)
+    bins = grid.counts(visible.coords) >= 20
+    means = grid.means(Normaliser.fit(visible)(visible), visible.coords)[bins]
+    return str(tissue.genes[int(np.argmax(means.var(axis=0)))])
 
 
-def show(tissue: Tissue, store: Path, hidden: str, caption: str) -> None:
-    """Show the virtual section in the stack; with nobody watching, leave pictures instead."""
-    import napari
-
+def open_window(
+    tissue: Tissue, hidden: str, caption: str, folder: Path, watched: bool
+) -> napari.Viewer:
+    """Open napari on the stack of sections; with nobody watching, leave pictures of it."""
     from napari_stdiff.viewer.session import session_of
+    from napari_stdiff.viewer.show import show
 
-    viewer = napari.Viewer(title="napari-stdiff demo", show=True)
-    viewer.window.resize(1400, 950)
-    session = session_of(viewer)
-    session.set_tissue(tissue, store)
-    session.stack.colour_by("gene", telling_gene(tissue, hidden))
-    viewer.text_overlay.position = "bottom_left"
-    viewer.text_overlay.font_size = 12
-    viewer.text_overlay.text = caption
-    viewer.text_overlay.visible = True
-    if "STDIFF_VIRTUAL_DISPLAY" not in os.environ:
-        viewer.window.add_plugin_dock_widget("napari-stdiff", "Stack")
-        napari.run()
-        return
-    pictures(viewer, session.stack, hidden)
-    viewer.close()
+    viewer = show(tissue, color=telling_gene(tissue, hidden), block=False)
+    overlay, stack = viewer.text_overlay, session_of(viewer).stack
+    overlay.position, overlay.font_size, overlay.visible = "bottom_left", 11, True
+    overlay.text = f"{caption}\nin the stack: measured; beside it: virtual"
+    if not watched:
+        pictures(viewer, stack, hidden, caption, folder)
+    return viewer
 
 
-def pictures(viewer: napari.Viewer, stack: Stack, hidden: str) -> None:
-    """Leave demo/*.png: the stack from both sides, and truth and prediction side by side."""
-    caption = viewer.text_overlay.text
-    measured = stack.section(hidden)
-    viewer.text_overlay.text = f"{caption}\nin the stack: measured; to its right: virtual"
-    picture(viewer, "stack-with-truth")
+def pictures(viewer: napari.Viewer, stack: Stack, hidden: str, caption: str, folder: Path) -> None:
+    """Leave pictures: the stack from both sides, and truth and prediction side by side."""
+    from napari_stdiff.viewer.layers import camera_of
+    from napari_stdiff.viewer.show import take_pictures
+
+    overlay, measured, camera = viewer.text_overlay, stack.section(hidden), camera_of(viewer)
+    take_pictures(viewer, folder / "stack-with-truth.png")
+
+    overlay.text = f"{caption}\nthe virtual section in the place of the hidden one"
     stack.set_side_by_side(False)
     measured.points.visible = False  # its histology stays, under the virtual section
-    viewer.text_overlay.text = f"{caption}\nits place in the stack is taken by the virtual one"
-    picture(viewer, "stack-above")
-    z, y, x = viewer.camera.angles
-    viewer.camera.angles = (z, y, x + 180)
-    picture(viewer, "stack-below")
+    stack.look()
+    take_pictures(viewer, folder / "stack-above.png")
+    z, y, x = camera.view_direction
+    camera.set_view_direction((-z, y, x), (1.0, 0.0, 0.0))
+    take_pictures(viewer, folder / "stack-below.png")
+
+    overlay.text = f"{caption}\nleft: measured; right: virtual"
     measured.points.visible = True
     stack.set_side_by_side(True)
     stack.set_ndisplay(2)
     stack.go_to(measured)
     viewer.reset_view()
-    viewer.text_overlay.text = f"{caption}\nleft: measured; right: virtual"
-    picture(viewer, "virtual-beside-truth")
-
-
-def picture(viewer: napari.Viewer, name: str) -> None:
-    """Save what the canvas shows to demo/NAME.png."""
-    from qtpy.QtWidgets import QApplication
-
-    QApplication.processEvents()
-    viewer.screenshot(str(OUT / f"{name}.png"), canvas_only=True, flash=False)
-    say(f"Picture: {OUT / name}.png")
+    take_pictures(viewer, folder / "virtual-beside-truth.png")
 
 
 def bar() -> Monitor:

@@ -14,13 +14,15 @@ import pytest
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(variable, "2")
 
-# Nothing a test does may reach the settings and caches of the person who runs it.
-_HOME = tempfile.TemporaryDirectory(prefix="napari-stdiff-tests-")
-os.environ["XDG_CONFIG_HOME"] = f"{_HOME.name}/config"
-os.environ["XDG_DATA_HOME"] = f"{_HOME.name}/data"
-os.environ["NAPARI_CONFIG"] = f"{_HOME.name}/napari/settings.yaml"
-
 _ROOT = Path(__file__).resolve().parents[1]
+
+# Nothing a test does may reach the settings and the kept models of the person who runs it.
+_HOME = tempfile.TemporaryDirectory(prefix="napari-stdiff-tests-")
+for variable in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "NAPARI_STDIFF_CONFIG"):
+    os.environ[variable] = f"{_HOME.name}/{variable.lower()}"
+os.environ["NAPARI_CONFIG"] = f"{_HOME.name}/napari/settings.yaml"
+os.environ["MPLCONFIGDIR"] = str(_ROOT / ".pytest_cache" / "matplotlib")  # slow to make: kept
+
 _REAL_DATA = _ROOT.parent / "shared" / "data"
 _WINDOW_FIXTURES = {"make_napari_viewer", "make_napari_viewer_proxy", "qapp", "qtbot"}
 
