@@ -7,17 +7,55 @@ from typing import TYPE_CHECKING, Any
 
 import napari
 import numpy as np
-from napari.utils.notifications import show_error
+from napari.utils.notifications import show_error, show_info
 
-from ..compute.errors import StdiffError
 from ..data.read_config import ReadConfig
+from ..data.reading import read
+from ..data.tissue import Tissue
+from .session import session_of
+from .worker import Job, Problem
 
 if TYPE_CHECKING:
-    from anndata import AnnData
-    from spatialdata import SpatialData
+    from napari.components import ViewerModel
+
+LayerData = list[tuple[Any, ...]]
 
 
-def no_layers() -> list[tuple[Any, ...]]:
+def simulated() -> LayerData:
+    """Open the simulated tissue."""
+    from ..data.simulate import simulate
+
+    config = ReadConfig(z_unit="um")
+    viewer = napari.current_viewer()
+    if viewer is not None:
+        sdata = simulate().sdata
+        session_of(viewer).set_tissue(read(sdata, config), sdata, config)
+    return no_layers()
+
+
+def merfish() -> LayerData:
+    """Open squidpy's MERFISH sections of the mouse hypothalamus, in the background."""
+
+    def load() -> Any:
+        from ..data.samples import squidpy_merfish
+
+        return squidpy_merfish()
+
+    return _open_later(load, "the MERFISH sections")
+
+
+def visium() -> LayerData:
+    """Open a Visium section with its histology, in the background."""
+
+    def load() -> Any:
+        from ..data.samples import visium_he
+
+        return visium_he()
+
+    return _open_later(load, "the Visium section")
+
+
+def no_layers() -> LayerData:
     """Return what napari takes for "no layers, and no error": an image without channels.
 
     The stack adds its own layers, and napari reports an empty answer as an error.
@@ -25,49 +63,28 @@ def no_layers() -> list[tuple[Any, ...]]:
     return [(np.zeros((0, 1, 1), np.uint8), {"channel_axis": 0}, "image")]
 
 
-def simulated() -> list[tuple[Any, ...]]:
-    """Open the simulated tissue."""
-
-    def load() -> SpatialData:
-        from ..data.simulate import simulate
-
-        return simulate().sdata
-
-    return _open(load, ReadConfig(z_unit="um"))
-
-
-def merfish() -> list[tuple[Any, ...]]:
-    """Open squidpy's MERFISH sections of the mouse hypothalamus; downloads them once."""
-
-    def load() -> AnnData:
-        from ..data.samples import squidpy_merfish
-
-        return squidpy_merfish()
-
-    return _open(load)
-
-
-def visium() -> list[tuple[Any, ...]]:
-    """Open a Visium section with its histology; downloads it once."""
-
-    def load() -> AnnData:
-        from ..data.samples import visium_he
-
-        return visium_he()
-
-    return _open(load)
-
-
-def _open(load: Callable[[], Any], config: ReadConfig | None = None) -> list[tuple[Any, ...]]:
-    from ..data.reading import read
-    from .session import session_of
-
+def _open_later(load: Callable[[], Any], title: str) -> LayerData:
+    """Download and read in a worker: it takes a while, and napari must not stand still."""
     viewer = napari.current_viewer()
-    try:
-        data = load()
-        tissue = read(data, config or ReadConfig())
-        if viewer is not None:
-            session_of(viewer).set_tissue(tissue, data, config)
-    except StdiffError as error:
-        show_error(str(error))
+    if viewer is None:
+        return no_layers()
+    show_info(f"Opening {title} (downloaded the first time).")
+    job = Job(lambda _: _loaded(load))
+    job.deliver(lambda pair: _open(viewer, *pair), _tell, lambda: None)
+    job.start()
     return no_layers()
+
+
+def _loaded(load: Callable[[], Any]) -> tuple[Any, Tissue]:
+    data = load()
+    return data, read(data)
+
+
+def _open(viewer: ViewerModel, data: Any, tissue: Tissue) -> None:
+    session = session_of(viewer)
+    if not session.is_closed:
+        session.set_tissue(tissue, data, ReadConfig())
+
+
+def _tell(error: Exception) -> None:
+    show_error(Problem.of(error).sentence)

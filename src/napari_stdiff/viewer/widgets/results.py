@@ -20,11 +20,6 @@ from ..session import Session
 from .run_bar import duration
 from .z_slider import unit_words
 
-TIERS = {
-    "A": "The positions and cell types of the hidden section were given, its expression was not.",
-    "B": "The positions of the hidden section were given, its cell types and expression were not.",
-    "C": "Nothing of the hidden section was given; only binned and distribution scores apply.",
-}
 PLACED = {
     "transport": "Its cells were placed between the two neighbouring sections by optimal "
     "transport; nobody measured them.",
@@ -120,18 +115,16 @@ def describe(section: VirtualSection) -> str:
         head += f" in {duration(total)}"
     lines = [head + "."]
     if hidden:
-        tier = TIERS.get(str(target.get("tier") or ""), "")
-        lines.append(f"In the place of the hidden section {escape(hidden)}. {tier}")
-    else:
-        lines.append(PLACED.get(str(target.get("cells") or ""), "Nobody measured its cells."))
+        lines.append(f"In the place of the hidden section {escape(hidden)}.")
+    placed = PLACED.get(str(target.get("cells") or ""))
+    if placed:
+        lines.append(placed)
     if prediction.draws is None and prediction.std is None:
         lines.append("The mean alone, without a spread.")
     text = "".join(f"<p style='margin:2px 0'>{line}</p>" for line in lines)
     if record.scores:
         text += _table(record.scores)
     notes = dict.fromkeys((*record.notes, *prediction.notes))
-    if not prediction.complete:
-        notes = {"The run was cancelled: fewer draws than asked for.": None, **notes}
     if notes:
         items = "".join(f"<li>{escape(note)}</li>" for note in notes)
         text += f"<ul style='margin:2px 0 2px 12px; -qt-list-indent:0'>{items}</ul>"
