@@ -178,6 +178,17 @@ def test_rows_without_an_instance_are_left_out_and_said(make_sdata):
         read(nobody)
 
 
+def test_instances_may_be_names(make_sdata):
+    spots = [f"AAC-{i}" for i in IDS]
+    circles = ShapesModel.parse(XY, geometry=0, radius=1.0, index=spots)
+    table = _table("spots", IDS[::-1])
+    table.obs["instance_id"] = spots[::-1]
+    tissue = read(SpatialData.init_from_elements({"spots": circles, "table": table}))
+    where = _by_id(tissue)
+    for i, (x, y) in zip(IDS, XY, strict=True):
+        np.testing.assert_array_equal(where[i], [0, y, x])
+
+
 def test_regions_outside_the_coordinate_system_are_left_out(make_sdata):
     elements = {
         "a": _element("circles", {"global": Identity()}),

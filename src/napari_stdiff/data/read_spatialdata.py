@@ -95,6 +95,7 @@ def read_spatialdata(sdata: SpatialData, config: ReadConfig, path: str = "") -> 
             kind="spatialdata",
             table=name,
             coordinate_system=system,
+            notes=tuple(notes),
         ),
         where=where,
         region=regions[rows],
@@ -106,7 +107,7 @@ def read_spatialdata(sdata: SpatialData, config: ReadConfig, path: str = "") -> 
     elements = _element_of(tissue.section, regions[rows])
     pictures, said = section_pictures(sdata, system, tissue, elements, before)
     tissue = replace(tissue, histology=pictures)
-    return with_origin(tissue, elements=elements, notes=[*notes, *said])
+    return with_origin(tissue, elements=elements, notes=said)
 
 
 def _choose_table(sdata: SpatialData, said: str) -> str:
