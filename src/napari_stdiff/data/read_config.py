@@ -18,7 +18,7 @@ class ReadConfig(Config):
     z_key: str = setting(
         "auto",
         "z column",
-        "Obs column with the depth of each cell or section; 'none' takes section order and spacing.",
+        "Obs column with the depth of a cell or section; 'none' takes section order and spacing.",
     )
     z_unit: ZUnit = setting(
         "auto",
