@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Before torch and numpy load: two cores at most, so that runs are alike on every machine.
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -22,6 +23,12 @@ for variable in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "NAPARI_S
     os.environ[variable] = f"{_HOME.name}/{variable.lower()}"
 os.environ["NAPARI_CONFIG"] = f"{_HOME.name}/napari/settings.yaml"
 os.environ["MPLCONFIGDIR"] = str(_ROOT / ".pytest_cache" / "matplotlib")  # slow to make: kept
+
+# No test may fail because the machine was busy.
+settings.register_profile(
+    "project", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("project")
 
 _REAL_DATA = _ROOT.parent / "shared" / "data"
 _WINDOW_FIXTURES = {"make_napari_viewer", "make_napari_viewer_proxy", "qapp", "qtbot"}
