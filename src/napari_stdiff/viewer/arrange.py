@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from napari.layers import Image, Points
+from napari.layers import Image, Layer, Points, Vectors
 
 from ..data.tissue import Histology
 from .layers import VIRTUAL_PREFIX, place, plane_affine
 
-_NICE = (0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
+_NICE = (0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0)
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Section:
         Row numbers in the tissue; empty for a virtual section.
     histology
         Its picture, or None.
-    points, image
+    points, image, frame
         Its layers; None while they are not there (nothing to draw, or removed by the user).
     beside
         How many widths to the right it stands, because its depth is taken.
@@ -42,8 +42,14 @@ class Section:
     histology: Histology | None = None
     points: Points | None = None
     image: Image | None = None
+    frame: Vectors | None = None
     visible: bool = True
     beside: int = 0
+
+    @property
+    def layers(self) -> list[Layer]:
+        """Its layers that are on the canvas."""
+        return [layer for layer in (self.image, self.frame, self.points) if layer is not None]
 
     @property
     def title(self) -> str:
@@ -68,6 +74,8 @@ def place_section(section: Section, stretch: float, offset: float, aside: float)
     z, x = section.z * (stretch - 1.0), section.beside * aside
     if section.points is not None:
         place(section.points, z + (offset if section.image is not None else 0.0), x)
+    if section.frame is not None:
+        place(section.frame, z, x)
     if section.image is not None and section.histology is not None:
         place(section.image, z, x, plane_affine(section.histology, section.z))
 
@@ -90,7 +98,7 @@ def stand_apart(sections: Sequence[Section]) -> None:
 
 
 def nice_spacing(depths: list[float], coords: np.ndarray) -> float:
-    """Return a round stretch that lets sections be told apart: gaps near half of their width.
+    """Return a round stretch that lets sections be told apart: gaps over half their width.
 
     Parameters
     ----------
@@ -105,7 +113,7 @@ def nice_spacing(depths: list[float], coords: np.ndarray) -> float:
     width = float(max(np.ptp(coords[:, 1]), np.ptp(coords[:, 2])))
     if width == 0:
         return 1.0
-    wanted = 0.45 * width / float(np.median(gaps))
+    wanted = 0.6 * width / float(np.median(gaps))
     if 0.5 <= wanted <= 1.5:
         return 1.0
     return min(_NICE, key=lambda f: abs(np.log(f / wanted)))

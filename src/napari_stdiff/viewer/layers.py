@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
-from napari.layers import Image, Layer, Points
+from napari.layers import Image, Layer, Points, Vectors
 from napari.utils.colormaps import Colormap, ensure_colormap
 from scipy.spatial import cKDTree
 
@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 
 KEY = "stdiff"
 VIRTUAL_PREFIX = "virtual · "
+DIAMOND = 1.25  # a diamond as large as a disc of diameter 1
+_DASHES = 24
 
 
 class State(TypedDict):
     """What ``layer.metadata["stdiff"]`` holds on our layers."""
 
-    role: str  # "points" or "histology"
+    role: str  # "points", "histology" or "frame"
     section: str
     virtual: bool
 
@@ -38,6 +40,34 @@ def camera_of(viewer: ViewerModel) -> Any:
     """Return the camera of `viewer`, wherever this version of napari keeps it."""
     scene: Any = getattr(viewer, "scene", viewer)
     return scene.camera
+
+
+def caption(viewer: ViewerModel, text: str, before: str) -> str:
+    """Write what colours mean onto the canvas, unless the user wrote something there.
+
+    Parameters
+    ----------
+    viewer
+        The viewer.
+    text
+        What to write.
+    before
+        What this function returned last.
+
+    Returns
+    -------
+    str
+        What is written now, or `before` where the text is the user's.
+    """
+    canvas: Any = getattr(viewer, "canvas", None)
+    overlay = canvas.overlays.text if canvas is not None else viewer.text_overlay
+    if overlay.text not in ("", before):
+        return before
+    overlay.text = text
+    overlay.position = "top_right"
+    overlay.font_size = 11
+    overlay.visible = bool(text)
+    return text
 
 
 def point_size(sections: Sequence[np.ndarray]) -> float:
@@ -80,7 +110,7 @@ def make_points(coords: np.ndarray, name: str, section: str, virtual: bool, size
     name, section
         Layer name and section name.
     virtual
-        Virtual cells are diamonds with an edge, measured ones discs without.
+        Virtual cells are diamonds, measured ones discs.
     size
         Diameter in the unit of the coordinates.
     """
@@ -88,10 +118,9 @@ def make_points(coords: np.ndarray, name: str, section: str, virtual: bool, size
     layer = Points(
         coords,
         name=name,
-        size=size,
+        size=size * (DIAMOND if virtual else 1.0),
         symbol="diamond" if virtual else "disc",
-        border_width=0.2 if virtual else 0.0,
-        border_color=VIRTUAL_EDGE,
+        border_width=0.0,  # an edge would drown the colour of small points
         face_color=PLAIN,
         features={"value": np.zeros(len(coords), np.float32)},
         axis_labels=("z", "y", "x"),
@@ -141,6 +170,39 @@ def make_histology(histology: Histology, z: float, name: str, section: str) -> I
         affine=plane_affine(histology, z),
         axis_labels=("z", "y", "x"),
         metadata={KEY: State(role="histology", section=section, virtual=False)},
+    )
+
+
+def make_frame(coords: np.ndarray, name: str, section: str, margin: float) -> Vectors:
+    """Return a dashed frame around a virtual section: what is inside was not measured.
+
+    Parameters
+    ----------
+    coords
+        (cells, 3) z, y, x.
+    name, section
+        Layer name and section name.
+    margin
+        Distance from the outermost cells.
+    """
+    low, high = coords.min(axis=0) - margin, coords.max(axis=0) + margin
+    z = float(coords[:, 0].mean())
+    ring = np.array([[z, y, x] for y, x in (
+        (low[1], low[2]), (low[1], high[2]), (high[1], high[2]), (high[1], low[2])
+    )])  # fmt: skip
+    starts = []
+    for a, b in zip(ring, np.roll(ring, -1, axis=0), strict=True):
+        at = np.linspace(0, 1, _DASHES, endpoint=False)[:, None]
+        dash = np.broadcast_to((b - a) / _DASHES * 0.6, (_DASHES, 3))
+        starts.append(np.stack([a + at * (b - a), dash], axis=1))
+    return Vectors(
+        np.concatenate(starts),
+        name=name,
+        edge_color=VIRTUAL_EDGE,
+        edge_width=0.006 * float((high - low).max()),
+        vector_style="line",
+        axis_labels=("z", "y", "x"),
+        metadata={KEY: State(role="frame", section=section, virtual=True)},
     )
 
 

@@ -75,6 +75,7 @@ def show(
     try:
         session = _fill(viewer, tissue, store, config, results, color)
         session.stack.set_ndisplay(ndisplay)
+        session.stack.look()
         if screenshot is not None:
             take_pictures(viewer, Path(screenshot))
     except BaseException:
@@ -99,12 +100,14 @@ def _fill(
 
     viewer.window.resize(*WINDOW_SIZE)
     session = session_of(viewer)
-    stack_dock = viewer.window.add_dock_widget(StackWidget(viewer), name="Stack", area="right")
     viewer.window.add_dock_widget(
-        InterpolateWidget(viewer), name="Interpolate sections", area="right", tabify=True
+        InterpolateWidget(viewer), name="Interpolate sections", area="right"
     )
-    stack_dock.raise_()
+    dock = viewer.window.add_dock_widget(
+        StackWidget(viewer), name="Stack", area="right", tabify=True
+    )
     settle()
+    dock.raise_()
     session.set_tissue(tissue, store, config)
     for section in results:
         session.add_result(section, persist=False)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Image, Points
 from psygnal import Signal
 
 from . import layers as build
@@ -17,9 +15,10 @@ from .scrub import Scrubber
 if TYPE_CHECKING:
     from .session import Session
 
-# Looking down on the table that the sections lie on, the first one on top.
-OPENING_VIEW = (0.62, -0.7, -0.36)
-OPENING_UP = (-1.0, 0.0, 0.0)
+# Looking down on the table that the sections lie on, z upwards. From this side a section is seen
+# as in 2D, from below it is mirrored.
+OPENING_VIEW = (-0.62, -0.7, -0.36)
+OPENING_UP = (1.0, 0.0, 0.0)
 
 
 class Stack:
@@ -43,6 +42,7 @@ class Stack:
         self._session = session
         self._values: Values | None = None
         self._sections: dict[tuple[bool, str], Section] = {}
+        self._caption = ""
         self._cameras: dict[int, Any] = {}
         self._side = 1.0
         self._size = 1.0
@@ -158,7 +158,19 @@ class Stack:
             build.paint_values(layer, values, self.limits, self.colormap)
             build.show_bar(layer, layer.visible and not bar_shown)
             bar_shown = bar_shown or layer.visible
+        self._caption = build.caption(self._session.viewer, self.title, self._caption)
         self.colours_changed.emit()
+
+    @property
+    def title(self) -> str:
+        """What the colours show, in a few words."""
+        colouring = self.colouring
+        if colouring.kind != "gene":
+            return colouring.name
+        title = f"{colouring.name} · log-normalised expression"
+        if self.quantity == "std" and self._session.results:
+            title += "; virtual: spread (std)"
+        return title
 
     def _values_of(self, section: Section) -> np.ndarray:
         if section.virtual:
@@ -177,7 +189,8 @@ class Stack:
         self.size_factor = factor
         for section in self._sections.values():
             if section.points is not None:
-                section.points.size = self._size * factor
+                shape = build.DIAMOND if section.virtual else 1.0
+                section.points.size = self._size * factor * shape
         self._arrange()
 
     def set_opacity(self, *, points: float | None = None, histology: float | None = None) -> None:
@@ -205,9 +218,8 @@ class Stack:
             self._paint()
         self._busy = True
         try:
-            for layer in (section.points, section.image):
-                if layer is not None:
-                    layer.visible = visible
+            for layer in section.layers:
+                layer.visible = visible
         finally:
             self._busy = False
         self._on_visible()
@@ -238,8 +250,7 @@ class Stack:
         if not self._sections:
             return
         viewer = self._session.viewer
-        ours = {id(layer) for layer in self._layers()}
-        if all(id(layer) in ours for layer in viewer.layers):
+        if all(build.state_of(layer) for layer in viewer.layers):
             viewer.dims.ndisplay = 3 if len(self._sections) > 1 else 2
         self._scrubber.go_to(self.sections[0].z * self.spacing)
         self._cameras.clear()
@@ -327,6 +338,12 @@ class Stack:
             section.points.opacity = self.points_opacity
             section.points.visible = section.visible
             section.points.events.visible.connect(self._on_visible)
+            if section.virtual:
+                section.frame = build.make_frame(
+                    section.coords, f"{section.title} frame", section.name, 2 * self._size
+                )
+                section.frame.visible = section.visible
+                viewer.add_layer(section.frame)
             viewer.add_layer(section.points)
         if selected:
             viewer.layers.selection = selected
@@ -334,15 +351,9 @@ class Stack:
     def _drop(self, section: Section) -> None:
         self._sections.pop((section.virtual, section.name), None)
         viewer = self._session.viewer
-        for layer in (section.points, section.image):
-            if layer is not None and layer in viewer.layers:
+        for layer in section.layers:
+            if layer in viewer.layers:
                 viewer.layers.remove(layer)
-
-    def _layers(self) -> Iterator[Points | Image]:
-        for section in self._sections.values():
-            for layer in (section.image, section.points):
-                if layer is not None:
-                    yield layer
 
     def _on_removed(self, event: Any) -> None:
         """Forget a layer that the user removed."""
@@ -353,6 +364,8 @@ class Stack:
                 self.sections_changed.emit()
             elif section.image is event.value:
                 section.image = None
+            elif section.frame is event.value:
+                section.frame = None
 
     def _on_visible(self, _: object = None) -> None:
         if self._busy:

@@ -24,6 +24,7 @@ from ..fields import NoWheel, PlainSpinBox, tame
 from ..session import Session
 from .gene_box import GeneBox
 from .legend import Legend
+from .view_panel import narrow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,14 +66,14 @@ class ColourPanel(QWidget):
         for box, what in ((self.low, "Lower"), (self.high, "Upper")):
             box.setRange(-1e9, 1e9)
             box.setToolTip(f"{what} end of the colour scale")
-            box.setButtonSymbols(PlainSpinBox.ButtonSymbols.NoButtons)
-            box.setFixedWidth(58)
+            narrow(box, 48)
         self.range = QDoubleRangeSlider(Qt.Orientation.Horizontal)
         self.clip_low, self.clip_high = QSpinBox(), QSpinBox()
         for spin, value in ((self.clip_low, 1), (self.clip_high, 99)):
             spin.setRange(0, 100)
             spin.setValue(value)
             spin.setSuffix(" %")
+            narrow(spin, 44)
             spin.setKeyboardTracking(False)
             spin.setToolTip("Percentile of the measured values at which the scale is clipped")
         self.auto = QToolButton()
@@ -107,7 +108,9 @@ class ColourPanel(QWidget):
         inner.setContentsMargins(0, 0, 0, 0)
         inner.setSpacing(3)
         inner.addLayout(_row(self.low, (self.range, 1), self.high))
-        inner.addLayout(_row("Clip at", (self.clip_low, 1), "to", (self.clip_high, 1), self.auto))
+        inner.addLayout(
+            _row("Clip at", self.clip_low, "to", self.clip_high, (QWidget(), 1), self.auto)
+        )
         inner.addLayout(_row((self.colormap, 1), (self.quantity, 1)))
         column.addWidget(self.scale)
         self.message.hide()

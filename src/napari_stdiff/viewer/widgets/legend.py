@@ -74,7 +74,8 @@ class Legend(QWidget):
     def show_stack(self, stack: Stack) -> None:
         """Explain the present colours of `stack`."""
         colouring = stack.colouring
-        self.title.setText(f"<b>{escape(colouring.name)}</b>{title_note(stack)}")
+        rest = stack.title.removeprefix(colouring.name)
+        self.title.setText(f"<b>{escape(colouring.name)}</b>{escape(rest)}")
         self.title.setVisible(colouring.kind != "none")
         self.gradient.setVisible(colouring.continuous)
         self.frame.setVisible(colouring.kind == "label")
@@ -92,22 +93,13 @@ class Legend(QWidget):
             self.frame.setFixedHeight(min(120, 24 + 17 * rows))
         parts = []
         if any(section.virtual for section in stack.sections):
-            parts.append(f"<span style='color:{VIRTUAL_EDGE}'>◈</span> virtual: predicted")
+            parts.append(
+                f"<span style='color:{VIRTUAL_EDGE}'>◈</span> virtual: predicted, not measured"
+            )
         if has_unknown(stack):
             parts.append(f"<span style='color:{UNKNOWN}'>■</span> no value")
         self.marks.setText(" &nbsp; ".join(parts))
         self.marks.setVisible(bool(parts))
-
-
-def title_note(stack: Stack) -> str:
-    """Return what the numbers are, as said behind the name."""
-    if stack.colouring.kind != "gene":
-        return ""
-    note = " · log-normalised expression"
-    if any(section.virtual for section in stack.sections):
-        what = "mean" if stack.quantity == "mean" else "spread (std)"
-        note += f"; virtual: {what}"
-    return note
 
 
 def has_unknown(stack: Stack) -> bool:

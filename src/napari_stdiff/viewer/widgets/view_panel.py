@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QAbstractSpinBox,
     QButtonGroup,
     QCheckBox,
     QFormLayout,
     QHBoxLayout,
-    QListWidget,
-    QListWidgetItem,
+    QHeaderView,
     QPushButton,
+    QSizePolicy,
     QSlider,
+    QTreeWidget,
+    QTreeWidgetItem,
     QVBoxLayout,
     QWidget,
 )
@@ -38,8 +42,7 @@ class ValueSlider(QWidget):
         self.box = PlainSpinBox()
         self.box.setRange(low, high)
         self.box.setSuffix(suffix)
-        self.box.setFixedWidth(64)
-        self.box.setButtonSymbols(PlainSpinBox.ButtonSymbols.NoButtons)
+        narrow(self.box, 54)
         wheel = NoWheel(self)
         tame(self.slider, wheel)
         tame(self.box, wheel)
@@ -79,6 +82,12 @@ class ValueSlider(QWidget):
         self.slider.blockSignals(True)
         self.slider.setValue(round(200 * part))
         self.slider.blockSignals(False)
+
+
+def narrow(box: QAbstractSpinBox, width: int) -> None:
+    """Make a number box `width` pixels wide, without buttons, whatever napari's style wants."""
+    box.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
+    box.setStyleSheet(f"min-width: {width}px; max-width: {width}px; padding: 1px 3px;")
 
 
 class ViewPanel(QWidget):
@@ -156,49 +165,68 @@ class ViewPanel(QWidget):
         self.beside.setVisible(any(section.beside for section in stack.sections))
 
 
-class SectionList(QListWidget):
+class SectionList(QTreeWidget):
     """Every section with its depth; ticked ones are shown, virtual ones are marked."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
+        self.setColumnCount(3)
+        self.setRootIsDecorated(False)
         self.setToolTip("Tick to show; double-click to go to a section in 2D")
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        header = self.header()
+        if header is not None:
+            header.setStretchLastSection(False)
+            header.setMinimumSectionSize(30)
+            for column, mode in enumerate(("Stretch", "ResizeToContents", "ResizeToContents")):
+                header.setSectionResizeMode(column, QHeaderView.ResizeMode[mode])
         self.itemChanged.connect(self._ticked)
         self.itemDoubleClicked.connect(self._go)
 
     def refresh(self) -> None:
         """Show the sections of the stack."""
         tissue = self._session.tissue
-        unit = "" if tissue is None else tissue.unit
+        unit = tissue.unit if tissue is not None and tissue.unit != "unit" else ""
         self.blockSignals(True)
         self.clear()
-        for section in self._session.stack.sections:
-            mark = "◈ virtual" if section.virtual else "●"
-            item = QListWidgetItem(f"{mark} {section.name}   z {section.z:.4g} {unit}")
-            item.setData(_KEY, (section.virtual, section.name))
-            item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
-            item.setCheckState(
-                Qt.CheckState.Checked if section.visible else Qt.CheckState.Unchecked
-            )
-            item.setToolTip(f"{len(section.coords):,} cells, z = {section.z:.6g} {unit}")
-            if section.virtual:
-                item.setForeground(QColor(VIRTUAL_EDGE))
-            self.addItem(item)
+        self.setHeaderLabels(["Section", f"z ({unit})" if unit else "z", ""])
+        for section in reversed(self._session.stack.sections):  # as they lie on the canvas
+            kind = "virtual" if section.virtual else "measured"
+            item = QTreeWidgetItem([section.name, f"{section.z:.4g}", kind])
+            item.setData(0, _KEY, (section.virtual, section.name))
+            shown = Qt.CheckState.Checked if section.visible else Qt.CheckState.Unchecked
+            item.setCheckState(0, shown)
+            item.setTextAlignment(1, Qt.AlignmentFlag.AlignRight)
+            about = f"{section.name}: {len(section.coords):,} {kind} cells"
+            for column in range(3):
+                item.setToolTip(column, about)
+                if section.virtual:
+                    item.setForeground(column, QColor(VIRTUAL_EDGE))
+            self.addTopLevelItem(item)
         self.blockSignals(False)
-        rows = min(max(self.count(), 2), 8)
-        self.setFixedHeight(rows * max(self.sizeHintForRow(0), 18) + 8)
+        self.updateGeometry()
 
-    def _section(self, item: QListWidgetItem) -> Section:
-        virtual, name = item.data(_KEY)
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Return room for the header and two to nine rows."""
+        row = max(self.sizeHintForRow(0), self.fontMetrics().height() + 2)
+        header = self.header()
+        top = header.sizeHint().height() if header is not None else row
+        rows = min(max(self.topLevelItemCount(), 2), 9)
+        return QSize(280, rows * row + top + 6)
+
+    def _section(self, item: QTreeWidgetItem) -> Section:
+        virtual, name = item.data(0, _KEY)
         return self._session.stack.section(name, virtual)
 
-    def _ticked(self, item: QListWidgetItem) -> None:
-        shown = item.checkState() == Qt.CheckState.Checked
+    def _ticked(self, item: QTreeWidgetItem, _: int = 0) -> None:
+        shown = item.checkState(0) == Qt.CheckState.Checked
         self._session.stack.set_visible(self._section(item), shown)
 
-    def _go(self, item: QListWidgetItem) -> None:
+    def _go(self, item: QTreeWidgetItem, _: int = 0) -> None:
         stack = self._session.stack
         section = self._section(item)
         stack.set_ndisplay(2)
