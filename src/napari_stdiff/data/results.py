@@ -103,9 +103,11 @@ def save(
     """
     from .export import result_elements
 
+    path: Path | None
+    sdata = None if isinstance(out, str | Path) else out
     if isinstance(out, str | Path):
-        path: Path | None = Path(out)
-        taken = names_on_disk(_free_or_store(Path(out)))
+        path = _free_or_store(out)
+        taken = names_on_disk(path)
     else:
         path = None if out.path is None else Path(out.path)
         taken = names_in(out)
@@ -119,25 +121,25 @@ def save(
     elements = result_elements(section, name, system, tissue)
     _put_record(elements[name], section)
     points = f"{name}_points"
-    if not isinstance(out, str | Path):
-        out[points] = elements[points]
-        out[name] = elements[name]
+    if sdata is not None:
+        sdata[points] = elements[points]
+        sdata[name] = elements[name]
     if path is None:
         return Saved("", points, name)
     try:
-        if path.exists():
-            add_elements(path, elements)
-        else:
+        if sdata is None and not path.exists():
             _new_store(path, elements, tissue)
+        else:
+            add_elements(path, elements)
     except OSError as error:
-        where = "in memory" if isinstance(out, str | Path) else "in the object in memory"
+        where = "in memory" if sdata is None else "in the object in memory"
         raise StdiffError(
             f"{path} cannot be written ({error.strerror or error}); the result is kept {where}: "
             "save it to a new path, for example in your home folder."
         ) from error
     except BaseException:
-        if not isinstance(out, str | Path):
-            del out[name], out[points]
+        if sdata is not None:
+            del sdata[name], sdata[points]
         raise
     return Saved(str(path), points, name)
 
@@ -172,7 +174,7 @@ def load_result(store: str | Path | SpatialData, name: str) -> VirtualSection:
     if isinstance(store, str | Path):
         from anndata import read_zarr
 
-        table = read_zarr(str(Path(store) / "tables" / name))
+        table = read_zarr(str(check_store(store) / "tables" / name))
     else:
         table = store.tables[name]
     record = _record_of(table.uns[RECORD_KEY])
@@ -212,11 +214,12 @@ def remove_result(store: str | Path | SpatialData, name: str) -> None:
     info = _find(store, name)
     # A table may also annotate an element of the data; only what we made goes.
     names = [name, info.element] if info.element == f"{name}_points" else [name]
-    path = store if isinstance(store, str | Path) else store.path
+    path = check_store(store) if isinstance(store, str | Path) else store.path
     if path is not None:
-        there = names_on_disk(Path(path))
+        path = Path(path)
+        there = names_on_disk(path)
         try:
-            remove_elements(Path(path), [n for n in names if n in there])
+            remove_elements(path, [n for n in names if n in there])
         except OSError as error:
             raise StdiffError(
                 f"{path} cannot be written ({error.strerror or error}); '{name}' was not removed."
@@ -307,8 +310,9 @@ def describe(
     return out
 
 
-def _free_or_store(path: Path) -> Path:
-    """Return `path` when it is a store or when nothing is there."""
+def _free_or_store(out: str | Path) -> Path:
+    """Return the path when a store or nothing is there."""
+    path = Path(out).expanduser()
     if path.exists() and not is_store(path):
         raise StdiffError(
             f"{path} exists and is no SpatialData store; the result is kept in memory: "
@@ -369,7 +373,7 @@ def _find(store: str | Path | SpatialData, name: str) -> ResultInfo:
     results = {info.name: info for info in list_results(store)}
     if name in results:
         return results[name]
-    taken = names_on_disk(Path(store)) if isinstance(store, str | Path) else names_in(store)
+    taken = names_on_disk(check_store(store)) if isinstance(store, str | Path) else names_in(store)
     if name in taken:
         raise StdiffError(f"'{name}' was not made by napari-stdiff, so it is left alone.")
     have = ", ".join(results) or "none"

@@ -47,7 +47,7 @@ def check_store(path: str | Path) -> Path:
     StdiffError
         When there is none.
     """
-    store = Path(path)
+    store = Path(path).expanduser()
     if not store.exists():
         raise StdiffError(f"There is nothing at {store}; give the path of a SpatialData store.")
     if not is_store(store):
@@ -119,7 +119,9 @@ def remove_elements(path: Path, names: Iterable[str]) -> None:
 
 
 def writable(path: Path) -> None:
-    """Raise PermissionError when files under `path` cannot be written."""
+    """Raise PermissionError when files under `path` cannot be written, or it is gone."""
+    if not path.exists():
+        raise FileNotFoundError(2, "it is not there any more", str(path))
     places = [path, *(path / kind for kind in ("points", "tables"))]
     places += [path / name for name in _ROOT_FILES]
     for place in places:
