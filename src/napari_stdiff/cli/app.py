@@ -15,7 +15,7 @@ from ..evaluation.config import EvaluateInterpolateConfig
 from ..tasks.config import InterpolateConfig
 from . import text
 from .bar import monitored
-from .options import said_of, with_lambda, write_json
+from .options import keep_model, said_of, with_lambda, write_json
 
 _OUT = Group("Output", sort_key=1)
 _TASK = Group("Settings", sort_key=2)
@@ -32,7 +32,7 @@ Reading = Annotated[ReadConfig, Parameter(name="*", group=_READ)]
 Json = Annotated[
     str,
     _EMPTY,
-    Parameter(group=_OUT, help="Write what is known about the run here ('-': print it)."),
+    Parameter(group=_OUT, help="Write what is known about the run here."),
 ]
 Lambda = Annotated[
     str,
@@ -87,12 +87,10 @@ def interpolate(
 ) -> int:
     """Cut a virtual section between measured ones, at a depth or in place of a hidden section."""
     config = with_lambda(config, lambda_)
-    if "at" in config.model_fields_set and config.hide:
+    if config.at != "middle" and config.hide:
         raise StdiffError("Say either --at or --hide, not both.")
-    if not out and not json:
+    if not (out or json or screenshot or show or save_model):
         raise StdiffError("Say where the result goes, for example --out result.zarr.")
-    if not out and (screenshot or show):
-        raise StdiffError("A picture is made of a saved result; add --out, say result.zarr.")
 
     from ..data.reading import read as read_tissue
     from ..data.results import save
@@ -103,15 +101,17 @@ def interpolate(
         section = run(tissue, config=config, monitor=monitor, model=model or None)
     if json:
         write_json(section.record.model_dump(mode="json"), json)
-    quiet = sys.stderr if json == "-" else sys.stdout
-    quiet.write(text.of_section(section) + "\n")
+    sys.stdout.write(text.of_section(section) + "\n")
+    if save_model:
+        keep_model(tissue, config, model, save_model)
+        sys.stdout.write(f"The fitted model is in {save_model}.\n")
     if out:
         saved = save(section, out, tissue)
-        quiet.write(f"Saved as '{saved.table}' in {saved.path}.\n")
+        sys.stdout.write(f"Saved as '{saved.table}' in {saved.path}.\n")
     if screenshot or show:
-        from ..viewer.show import show as show_store
+        from ..viewer.show import show as show_tissue
 
-        show_store(out, screenshot=screenshot or None)
+        show_tissue(tissue, results=[section], screenshot=screenshot or None)
     if not section.prediction.complete:
         sys.stderr.write("Cancelled; what was done by then is kept.\n")
         return 130
@@ -151,8 +151,7 @@ def evaluate_interpolate(
         )
     if json:
         write_json(result, json)
-    if json != "-":
-        sys.stdout.write(format_report(result) + "\n")
+    sys.stdout.write(format_report(result) + "\n")
 
 
 @app.command
@@ -204,14 +203,15 @@ def remove(
 
 @app.command
 def show(
-    store: Store,
+    store: Data,
     /,
     *,
     screenshot: Annotated[
         str, _EMPTY, Parameter(group=_OUT, help="Write a picture to this PNG and leave.")
     ] = "",
+    read: Reading = _READING,
 ) -> None:
-    """Open a store in napari's 3D stack."""
+    """Open a store, with the results in it, in napari's 3D stack."""
     from ..viewer.show import show as show_store
 
-    show_store(store, screenshot=screenshot or None)
+    show_store(store, read=read, screenshot=screenshot or None)

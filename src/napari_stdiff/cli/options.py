@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..compute.config import Config
 from ..compute.errors import StdiffError
+from ..compute.monitor import Monitor
 from ..methods.settings import InterpolationSettings
+
+if TYPE_CHECKING:
+    from ..data.tissue import Tissue
+    from ..tasks.config import InterpolateConfig
 
 Settings = TypeVar("Settings", bound=InterpolationSettings)
 
@@ -35,12 +39,25 @@ def said_of(config: Config, other: type[Config]) -> dict[str, Any]:
     return {name: getattr(config, name) for name in sorted(names)}
 
 
+def keep_model(tissue: Tissue, config: InterpolateConfig, model: str, folder: str) -> None:
+    """Save to `folder` the method that a run used: the one from `model`, or the one it fitted.
+
+    The fit itself is not done again: it is kept by the run.
+    """
+    from ..methods.registry import method_class
+    from ..tasks.fitted import fitted
+
+    visible = tissue.split(config.hide)[0] if config.hide else tissue
+    if model:
+        method = method_class(config.method).load(Path(model), visible)
+    else:
+        method, _ = fitted(visible, config, Monitor())
+    method.save(Path(folder))
+
+
 def write_json(value: Any, to: str) -> None:
-    """Write `value` as JSON to the file `to`, or to stdout for "-"."""
+    """Write `value` as JSON to the file `to`, making its folder."""
     text = json.dumps(value, indent=1, allow_nan=False) + "\n"
-    if to == "-":
-        sys.stdout.write(text)
-        return
     try:
         Path(to).parent.mkdir(parents=True, exist_ok=True)
         Path(to).write_text(text, encoding="utf-8")
