@@ -298,7 +298,7 @@ def describe(
     z = tissue.section_z
     out |= {
         "sections": [
-            {"name": name, "z": z[name], "cells": int((tissue.section == name).sum())}
+            {"name": name, "z": float(z[name]), "cells": int((tissue.section == name).sum())}
             for name in tissue.sections
         ],
         "genes": tissue.n_genes,

@@ -60,7 +60,7 @@ def render(
     y, x = np.meshgrid(
         (np.arange(rows) + 0.5) * step, (np.arange(pixels) + 0.5) * step, indexing="ij"
     )
-    edge = 1 / (1 + np.exp(np.clip((anatomy.outline(x, y, z) - 1) / 0.06, -40, 40)))
+    edge = 1 / (1 + np.exp(np.clip((anatomy.outline(x, y, z) - 1) / 0.025, -40, 40)))
     layer = anatomy.layer(x, y, z)
     depth = anatomy.depth(x, y, z)
 
@@ -80,7 +80,7 @@ def render(
     nearest, inside, far = _cells_of(x, y, cells, types, radius, rng)
     dark = _DARK[types] * rng.normal(1, 0.12, len(types))
     body = 1 / (1 + np.exp(np.clip((far - 1.0) / 0.16, -40, 40)))
-    core = 1 / (1 + np.exp(np.clip((far - 0.62) / 0.09, -40, 40)))
+    core = 1 / (1 + np.exp(np.clip((far - 0.70) / 0.08, -40, 40)))
     chromatin = 1 + 0.30 * _cloud(rng, x.shape, 1.2 / step)
     haem = haem + core * dark[nearest] * chromatin * 1.25
     eosin = eosin + body * _SOMA[types][nearest]
@@ -88,10 +88,10 @@ def render(
     eosin *= 1 - 0.35 * np.exp(-(((far - 1.25) / 0.16) ** 2))
 
     # Vessels: a pale lumen with a pink wall.
-    vessel = anatomy.to_vessel(x, y, z)
-    eosin += 0.20 * np.exp(-(((vessel - 5.0) / 1.8) ** 2))
+    vessel = anatomy.to_vessel(x, y, z) + 1.1 * _cloud(rng, x.shape, 9 / step)
+    eosin += 0.16 * np.exp(-(((vessel - 5.0) / 1.8) ** 2))
     lumen = 1 / (1 + np.exp(np.clip((vessel - 2.6) / 0.7, -40, 40)))
-    eosin *= 1 - 0.85 * lumen
+    eosin *= 1 - 0.75 * lumen
     haem = haem * (1 - 0.8 * lumen)
 
     density = (edge * np.maximum(haem, 0))[..., None] * _HAEMATOXYLIN
