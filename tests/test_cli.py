@@ -282,6 +282,17 @@ def test_a_file_that_cannot_be_written(
     assert "cannot be written" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a display")
+def test_without_a_display_it_says_so_before_any_work(
+    store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    for arguments in (["show", store], ["interpolate", store, "--screenshot", "a.png"]):
+        assert run(*arguments) == 2
+        assert capsys.readouterr().err.startswith("There is no display")
+
+
 def test_starting_and_helping_is_cheap() -> None:
     code = (
         "import sys, napari_stdiff.cli as c\n"

@@ -15,7 +15,7 @@ from ..evaluation.config import EvaluateInterpolateConfig
 from ..tasks.config import InterpolateConfig
 from . import text
 from .bar import monitored
-from .options import keep_model, said_of, with_lambda, write_json
+from .options import keep_model, need_display, said_of, with_lambda, write_json
 
 _OUT = Group("Output", sort_key=1)
 _TASK = Group("Settings", sort_key=2)
@@ -91,6 +91,8 @@ def interpolate(
         raise StdiffError("Say either --at or --hide, not both.")
     if not (out or json or screenshot or show or save_model):
         raise StdiffError("Say where the result goes, for example --out result.zarr.")
+    if screenshot or show:
+        need_display()
 
     from ..data.reading import read as read_tissue
     from ..data.results import save
@@ -212,6 +214,7 @@ def show(
     read: Reading = _READING,
 ) -> None:
     """Open a store, with the results in it, in napari's 3D stack."""
+    need_display()
     from ..viewer.show import show as show_store
 
     show_store(store, read=read, screenshot=screenshot or None)

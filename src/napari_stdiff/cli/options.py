@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -53,6 +55,17 @@ def keep_model(tissue: Tissue, config: InterpolateConfig, model: str, folder: st
     else:
         method, _ = fitted(visible, config, Monitor())
     method.save(Path(folder))
+
+
+def need_display() -> None:
+    """Refuse to open a window where there is no display; Qt would end the process."""
+    if sys.platform != "linux" or os.environ.get("QT_QPA_PLATFORM"):
+        return
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise StdiffError(
+            "There is no display to open napari on; put 'xvfb-run -a' before the command to make "
+            "a picture all the same."
+        )
 
 
 def write_json(value: Any, to: str) -> None:
