@@ -64,7 +64,7 @@ def caption(viewer: ViewerModel, text: str, before: str) -> str:
     if overlay.text not in ("", before):
         return before
     overlay.text = text
-    overlay.position = "top_right"
+    overlay.position = "top_left"
     overlay.font_size = 11
     overlay.visible = bool(text)
     return text
