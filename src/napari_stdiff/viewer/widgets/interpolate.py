@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
+from qtpy.compat import isalive
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from ...compute.errors import StdiffError
@@ -48,6 +49,8 @@ class InterpolateWidget(Dock):
         self._viewer = weakref.ref(getattr(napari_viewer, "__wrapped__", napari_viewer))
         self.session = session_of(napari_viewer)
         self._job: Job | None = None
+        self._running_on: Tissue | None = None
+        self._listening = False
         self.data = DataBox(self.session)
         self.where = Where()
         positions = PathField(title="Positions", pattern="CSV (*.csv);;All files (*)")
@@ -100,8 +103,9 @@ class InterpolateWidget(Dock):
 
     def _on_tissue(self) -> None:
         """Show the tissue that was opened, by whomever."""
-        self.cancel()  # a run on another tissue; what it returns is dropped
         tissue = self.session.tissue
+        if tissue is not self._running_on:
+            self.cancel()  # what it returns is dropped
         self.data.show_tissue()
         self.where.set_tissue(tissue)
         if tissue is not None and tissue.origin.path:
@@ -177,6 +181,7 @@ class InterpolateWidget(Dock):
             state = "Done" if section.prediction.complete else "Cancelled, with what was done"
             self.run_bar.set_running(False, f"{state}: {name}.")
 
+        self._running_on = tissue
         self.run_bar.set_running(True, "Starting …")
         self._job = job = Job(lambda monitor: interpolate(tissue, read_config, config, monitor))
         job.progressed.connect(self.run_bar.show_progress)
@@ -215,19 +220,21 @@ class InterpolateWidget(Dock):
     def opened(self) -> None:
         """Listen to what is open in the viewer."""
         self.session.watch(self)
-        self._listen(True)
-        self._on_tissue()
+        if not self._listening:  # closed, and opened once more
+            self._listen(True)
+            self._on_tissue()
 
     def closed(self) -> None:
         """Listen no more, and end what runs."""
         self._listen(False)
-        self.end()
-        if self._job is not None:
-            self._job.mute()
-            self._job = None
+        end(self._job, mute=True)
+        self._job = None
+        if isalive(self):  # the window may have taken the widgets with it
+            self.end()
             self.run_bar.set_running(False)
 
     def _listen(self, on: bool) -> None:
+        self._listening = on
         viewer = self._viewer()
         pairs: list[tuple[Any, Callable[..., None]]] = [
             (self.session.tissue_changed, self._on_tissue),
