@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from ..compute.errors import StdiffError
+from .describe import describe
 from .prediction import Prediction, Query
-from .read_config import ReadConfig
-from .record import RunRecord
+from .result_list import RECORD_KEY, ResultInfo, find_result, list_results, record_of
 from .store import (
     add_elements,
     check_store,
@@ -31,7 +30,16 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from spatialdata import SpatialData
 
-RECORD_KEY = "stdiff"
+__all__ = [
+    "ResultInfo",
+    "Saved",
+    "describe",
+    "list_results",
+    "load_result",
+    "remove_result",
+    "save",
+]
+
 # What a section knows beside its record: unit, completeness, notes of the prediction.
 SECTION_KEY = "stdiff_section"
 
@@ -51,27 +59,6 @@ class Saved:
     path: str
     element: str
     table: str
-
-
-@dataclass(frozen=True)
-class ResultInfo:
-    """One result of a store.
-
-    Attributes
-    ----------
-    name, element
-        Names of its table and of the element that the table annotates.
-    n_cells, n_genes
-        Its size.
-    record
-        How it was made.
-    """
-
-    name: str
-    element: str
-    n_cells: int
-    n_genes: int
-    record: RunRecord
 
 
 def save(
@@ -144,24 +131,6 @@ def save(
     return Saved(str(path), points, name)
 
 
-def list_results(store: str | Path | SpatialData) -> list[ResultInfo]:
-    """Return what napari-stdiff added to a store, by name.
-
-    Parameters
-    ----------
-    store
-        Path of a store, or a SpatialData object.
-    """
-    if not isinstance(store, str | Path):
-        found = []
-        for name, table in store.tables.items():
-            record = _record_of(table.uns.get(RECORD_KEY))
-            if record is not None:
-                found.append(ResultInfo(name, _region(table), table.n_obs, table.n_vars, record))
-        return sorted(found, key=lambda info: info.name)
-    return _list_on_disk(check_store(store))
-
-
 def load_result(store: str | Path | SpatialData, name: str) -> VirtualSection:
     """Return a result as it was saved.
 
@@ -170,14 +139,14 @@ def load_result(store: str | Path | SpatialData, name: str) -> VirtualSection:
     StdiffError
         When the store has no such result.
     """
-    _find(store, name)
+    find_result(store, name)
     if isinstance(store, str | Path):
         from anndata import read_zarr
 
         table = read_zarr(str(check_store(store) / "tables" / name))
     else:
         table = store.tables[name]
-    record = _record_of(table.uns[RECORD_KEY])
+    record = record_of(table.uns[RECORD_KEY])
     assert record is not None
     more = json.loads(table.uns.get(SECTION_KEY, "{}"))
     x, y, z = np.asarray(table.obsm["spatial3d"], float).T
@@ -211,7 +180,7 @@ def remove_result(store: str | Path | SpatialData, name: str) -> None:
     StdiffError
         When there is no such result, when `name` is not one of ours, or the store is read-only.
     """
-    info = _find(store, name)
+    info = find_result(store, name)
     # A table may also annotate an element of the data; only what we made goes.
     names = [name, info.element] if info.element == f"{name}_points" else [name]
     path = check_store(store) if isinstance(store, str | Path) else store.path
@@ -228,86 +197,6 @@ def remove_result(store: str | Path | SpatialData, name: str) -> None:
         for n in names:
             if n in store:
                 del store[n]
-
-
-def describe(
-    store: str | Path | SpatialData, read_config: ReadConfig | None = None
-) -> dict[str, Any]:
-    """Return what is in a store, in plain values that JSON can hold.
-
-    Parameters
-    ----------
-    store
-        Path of a store, or a SpatialData object.
-    read_config
-        Which column means what.
-
-    Returns
-    -------
-    dict
-        ``path``, ``unit``, ``sections`` (name, z, cells), ``genes`` (number), ``cells``,
-        ``tables`` (name, cells, genes, regions, generated), ``images``, ``coordinate_system``,
-        ``results`` (name, element, cells, genes, record) and ``notes`` of the reader.
-    """
-    from spatialdata import read_zarr
-
-    from .reading import read
-
-    config = read_config or ReadConfig()
-    path = str(store) if isinstance(store, str | Path) else str(store.path or "")
-    if isinstance(store, str | Path):
-        try:
-            sdata = read_zarr(check_store(store))
-        except (OSError, KeyError, ValueError) as error:
-            if isinstance(error, StdiffError):
-                raise
-            raise StdiffError(f"{store} cannot be read as a SpatialData store: {error}") from error
-    else:
-        sdata = store
-    results = list_results(sdata)
-    ours = {info.name for info in results}
-    out: dict[str, Any] = {
-        "path": path,
-        "tables": [
-            {
-                "name": name,
-                "cells": table.n_obs,
-                "genes": table.n_vars,
-                "regions": _regions(table),
-                "generated": name in ours,
-            }
-            for name, table in sorted(sdata.tables.items())
-        ],
-        "images": sorted(sdata.images),
-        "results": [
-            {
-                "name": info.name,
-                "element": info.element,
-                "cells": info.n_cells,
-                "genes": info.n_genes,
-                "record": info.record.model_dump(mode="json"),
-            }
-            for info in results
-        ],
-    }
-    try:
-        tissue = read(sdata, config)
-    except StdiffError as error:
-        out |= {"sections": [], "genes": 0, "cells": 0, "unit": "", "notes": [str(error)]}
-        return out
-    z = tissue.section_z
-    out |= {
-        "sections": [
-            {"name": name, "z": float(z[name]), "cells": int((tissue.section == name).sum())}
-            for name in tissue.sections
-        ],
-        "genes": tissue.n_genes,
-        "cells": tissue.n_cells,
-        "unit": tissue.unit,
-        "coordinate_system": tissue.origin.coordinate_system,
-        "notes": list(tissue.origin.notes),
-    }
-    return out
 
 
 def _free_or_store(out: str | Path) -> Path:
@@ -344,65 +233,3 @@ def _put_record(table: AnnData, section: VirtualSection) -> None:
     table.uns[SECTION_KEY] = json.dumps(
         {"unit": section.unit, "complete": prediction.complete, "notes": list(prediction.notes)}
     )
-
-
-def _record_of(value: Any) -> RunRecord | None:
-    """Return the record in ``uns["stdiff"]``, or None when there is none of ours."""
-    if not isinstance(value, str):
-        return None
-    try:
-        return RunRecord.model_validate_json(value)
-    except ValidationError:
-        return None
-
-
-def _regions(table: AnnData) -> list[str]:
-    return _as_list(table.uns.get("spatialdata_attrs", {}).get("region"))
-
-
-def _as_list(region: Any) -> list[str]:
-    return [] if region is None else [str(name) for name in np.atleast_1d(region)]
-
-
-def _region(table: AnnData) -> str:
-    return ", ".join(_regions(table))
-
-
-def _find(store: str | Path | SpatialData, name: str) -> ResultInfo:
-    """Return the result called `name`, or say what there is instead."""
-    results = {info.name: info for info in list_results(store)}
-    if name in results:
-        return results[name]
-    taken = names_on_disk(check_store(store)) if isinstance(store, str | Path) else names_in(store)
-    if name in taken:
-        raise StdiffError(f"'{name}' was not made by napari-stdiff, so it is left alone.")
-    have = ", ".join(results) or "none"
-    raise StdiffError(f"There is no result '{name}'; the results here are: {have}.")
-
-
-def _list_on_disk(path: Path) -> list[ResultInfo]:
-    """List results without reading their values."""
-    import zarr
-    from anndata.io import read_elem
-
-    root = zarr.open_group(path, mode="r", use_consolidated=False)
-    tables = root.get("tables")
-    if not isinstance(tables, zarr.Group):
-        return []
-    found = []
-    for name, group in sorted(tables.groups()):
-        if f"uns/{RECORD_KEY}" not in group:
-            continue
-        record = _record_of(read_elem(group[f"uns/{RECORD_KEY}"]))
-        if record is None:
-            continue
-        region = group.attrs.get("region")
-        names = _as_list(region)
-        n_cells, n_genes = (_length(group[axis]) for axis in ("obs", "var"))
-        found.append(ResultInfo(name, ", ".join(names), n_cells, n_genes, record))
-    return found
-
-
-def _length(frame: Any) -> int:
-    """Return the number of rows of a stored data frame."""
-    return int(frame[frame.attrs["_index"]].shape[0])
