@@ -25,6 +25,7 @@ KEPT = {
 
 def main() -> None:
     """Make every picture of the docs."""
+    demo.quiet()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder) / "demo"
         tissue, hidden, caption = demo.fit(work)

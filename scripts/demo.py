@@ -7,9 +7,11 @@ then opens napari and stays; without a display it leaves pictures in demo/ and e
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +39,7 @@ BASELINES = ("typed-knn", "linear")
 
 def main() -> None:
     """Run the demo."""
+    quiet()
     shutil.rmtree(OUT, ignore_errors=True)
     tissue, hidden, caption = fit(OUT)
     watched = "STDIFF_VIRTUAL_DISPLAY" not in os.environ
@@ -149,6 +152,13 @@ def bar() -> Monitor:
             say(f"  {progress.stage}")
 
     return Monitor(listen)
+
+
+def quiet() -> None:
+    """Keep to ourselves what other packages tell their developers."""
+    for category in (DeprecationWarning, FutureWarning, UserWarning):
+        warnings.simplefilter("ignore", category)
+    logging.getLogger("ome_zarr").setLevel(logging.ERROR)
 
 
 def say(sentence: str) -> None:
