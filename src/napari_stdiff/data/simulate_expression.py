@@ -102,7 +102,7 @@ class Programmes:
         name = np.empty(n, object)
         base = rng.normal(-0.2, 0.7, n)
         by_type = rng.normal(0, 0.25, (n_types, n))
-        loading = rng.normal(0, 0.10, (_N_FIELDS, n_types, n))
+        loading = rng.normal(0, 0.06, (_N_FIELDS, n_types, n))
         shared = np.zeros((_N_PROGRAMMES, n))
         seen: dict[str, int] = {}
         for gene in range(n):
@@ -116,11 +116,13 @@ class Programmes:
                 base[gene] -= 0.9
                 by_type[owner, gene] += rng.uniform(1.6, 2.6)
                 by_type[(owner + 1) % n_types, gene] += rng.uniform(0.0, 1.0)
-                loading[rng.integers(_N_FIELDS), owner, gene] += rng.choice([-1, 1]) * 0.7
+                # Cells of all types feel where they are, those of the marked type most.
+                felt = rng.choice([-1, 1]) * np.where(np.arange(n_types) == owner, 0.6, 0.4)
+                loading[rng.integers(_N_FIELDS), :, gene] += felt
             elif k == 1:
                 stem = "Grad"
                 field = which % _N_FIELDS
-                users = rng.random(n_types) < 0.7
+                users = rng.random(n_types) < 0.85
                 loading[field, users, gene] += rng.choice([-1, 1]) * rng.uniform(0.7, 1.1)
             else:
                 programme = which % _N_PROGRAMMES
