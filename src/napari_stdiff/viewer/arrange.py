@@ -72,10 +72,12 @@ def place_section(section: Section, stretch: float, offset: float, aside: float)
         Shift along x for each section that stands at its depth already.
     """
     z, x = section.z * (stretch - 1.0), section.beside * aside
+    on_picture = section.image is not None or (section.beside > 0 and not aside)
+    above = z + (offset if on_picture else 0.0)
     if section.points is not None:
-        place(section.points, z + (offset if section.image is not None else 0.0), x)
+        place(section.points, above, x)
     if section.frame is not None:
-        place(section.frame, z, x)
+        place(section.frame, above, x)
     if section.image is not None and section.histology is not None:
         place(section.image, z, x, plane_affine(section.histology, section.z))
 
