@@ -109,7 +109,7 @@ def open_window(
 
     viewer = show(tissue, color=telling_gene(tissue, hidden), block=False)
     overlay, stack = viewer.text_overlay, session_of(viewer).stack
-    overlay.position, overlay.font_size, overlay.visible = "bottom_left", 11, True
+    overlay.position, overlay.font_size, overlay.visible = "bottom_left", 9, True
     overlay.text = f"{caption}\nin the stack: measured; beside it: virtual"
     if not watched:
         pictures(viewer, stack, hidden, caption, folder)
@@ -122,12 +122,15 @@ def pictures(viewer: napari.Viewer, stack: Stack, hidden: str, caption: str, fol
     from napari_stdiff.viewer.show import take_pictures
 
     overlay, measured, camera = viewer.text_overlay, stack.section(hidden), camera_of(viewer)
+    stack.set_spacing(0.6 * stack.spacing)  # closer sections are larger in a picture
+    stack.look()
     take_pictures(viewer, folder / "stack-with-truth.png")
 
     overlay.text = f"{caption}\nthe virtual section in the place of the hidden one"
     stack.set_side_by_side(False)
     measured.points.visible = False  # its histology stays, under the virtual section
     stack.look()
+    camera.zoom *= 0.9  # room for the caption
     take_pictures(viewer, folder / "stack-above.png")
     z, y, x = camera.view_direction
     camera.set_view_direction((-z, y, x), (1.0, 0.0, 0.0))
