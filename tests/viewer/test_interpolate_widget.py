@@ -30,6 +30,7 @@ from napari_stdiff.viewer import sample_data
 from napari_stdiff.viewer.forms import Folded
 from napari_stdiff.viewer.session import session_of
 from napari_stdiff.viewer.widgets import interpolate as dock_module
+from napari_stdiff.viewer.widgets.cost_line import Estimate
 from napari_stdiff.viewer.widgets.interpolate import InterpolateWidget
 
 pytestmark = pytest.mark.viewer
@@ -108,7 +109,11 @@ def a_section(tissue: Tissue, config: InterpolateConfig, complete: bool = True) 
 def task(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeTask]:
     fake = FakeTask()
     monkeypatch.setattr(dock_module, "interpolate", fake)
-    monkeypatch.setattr(dock_module, "estimate_cost", lambda t, c: Cost(512_000, 40.0, 200.0))
+    monkeypatch.setattr(
+        dock_module,
+        "estimate_cost",
+        lambda t, c: Estimate("Copies cells.", Cost(512_000, 40.0, 200.0)),
+    )
     monkeypatch.setattr(memory, "remembered_path", lambda: tmp_path / "docks.json")
     notification_manager.records.clear()
     yield fake
@@ -369,6 +374,7 @@ def test_result_on_data_that_is_gone_is_dropped(
 
 def test_cost_is_said_before_the_run(opened: InterpolateWidget, qtbot: Any) -> None:
     qtbot.waitUntil(lambda: "40 s" in opened.cost.text(), timeout=5000)
+    assert opened.cost.text().startswith("Copies cells.\n")
     assert "0.51 M parameters" in opened.cost.text()
     assert "200 MiB" in opened.cost.text()
 
@@ -376,7 +382,7 @@ def test_cost_is_said_before_the_run(opened: InterpolateWidget, qtbot: Any) -> N
 def test_cost_that_cannot_be_told_says_why(
     opened: InterpolateWidget, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> Cost:
+    def refuse(*_: object) -> Estimate:
         raise StdiffError("Two sections are too few.")
 
     monkeypatch.setattr(dock_module, "estimate_cost", refuse)
@@ -474,17 +480,24 @@ def test_nothing_is_cut_off_at_300_pixels(
     assert opened.body.minimumSizeHint().width() <= 300 - 14  # less the scroll bar
 
 
-def test_real_run_of_a_baseline(
-    viewer: Any, tissue: Tissue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qtbot: Any
+@pytest.mark.parametrize("method", ["typed-knn", "stdiffusion"])
+def test_real_run(
+    method: str,
+    viewer: Any,
+    tissue: Tissue,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    qtbot: Any,
 ) -> None:
     monkeypatch.setattr(memory, "remembered_path", lambda: tmp_path / "docks.json")
     _, dock = viewer.window.add_plugin_dock_widget("napari-stdiff", "Interpolate sections")
     session_of(viewer).set_tissue(tissue, None)
-    dock.form.fields["method"].value = "typed-knn"
+    dock.form.fields["method"].value = method
     dock.form.fields["draws"].value = 2
+    dock.form.fields["epochs"].value = 2
     dock.where.hiding.click()
     dock.run_bar.run_button.click()
-    qtbot.waitUntil(lambda: dock._job is None, timeout=60_000)
+    qtbot.waitUntil(lambda: dock._job is None, timeout=120_000)
     assert not dock.run_bar.problem.isVisible(), dock.run_bar.problem.details.toPlainText()
     assert "Correlation per gene" in dock.results.summary.text()
     assert len(virtual_layers(viewer)) == 1

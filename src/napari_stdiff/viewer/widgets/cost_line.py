@@ -1,8 +1,9 @@
-"""What a run will cost, said before it starts and worked out in the background."""
+"""What a run does and costs, said before it starts and worked out in the background."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QLabel
@@ -11,6 +12,13 @@ from ...compute.errors import StdiffError
 from ...methods.base import Cost
 from ..worker import Job, Problem, end
 from .run_bar import duration
+
+
+class Estimate(NamedTuple):
+    """What a run will do, in one sentence, and what it costs."""
+
+    about: str
+    cost: Cost
 
 
 class CostLine(QLabel):
@@ -23,7 +31,7 @@ class CostLine(QLabel):
         None when there is nothing to estimate. Its StdiffError is shown.
     """
 
-    def __init__(self, ask: Callable[[], Callable[[], Cost] | None]) -> None:
+    def __init__(self, ask: Callable[[], Callable[[], Estimate] | None]) -> None:
         super().__init__()
         self.setWordWrap(True)
         self._ask = ask
@@ -59,8 +67,8 @@ class CostLine(QLabel):
         job.deliver(self._show, self._fail, self._ended)
         job.start()
 
-    def _show(self, cost: Cost) -> None:
-        self.setText(words_of(cost))
+    def _show(self, told: Estimate) -> None:
+        self.setText("\n".join(part for part in (told.about, words_of(told.cost)) if part))
 
     def _fail(self, error: Exception) -> None:
         self.setText(Problem.of(error).sentence)

@@ -147,4 +147,5 @@ class DataBox(QWidget):
 
     def _ended(self) -> None:
         self._job = None
+        self.source.choice.setCurrentIndex(0)  # what is open, whatever was asked for
         self.show_tissue()

@@ -22,7 +22,7 @@ from ..forms import ConfigForm
 from ..remember import about_data, recall, remember, remember_about_data
 from ..session import session_of
 from ..worker import Job, Problem, end
-from .cost_line import CostLine
+from .cost_line import CostLine, Estimate
 from .data_box import DataBox
 from .dock import Dock, heading
 from .results import Results
@@ -31,8 +31,6 @@ from .where import Where
 
 if TYPE_CHECKING:
     import napari
-
-    from ...methods.base import Cost
 
 
 class InterpolateWidget(Dock):
@@ -152,7 +150,7 @@ class InterpolateWidget(Dock):
         """
         return self.form.config(**self.where.values())
 
-    def _question(self) -> Callable[[], Cost] | None:
+    def _question(self) -> Callable[[], Estimate] | None:
         tissue = self.session.tissue
         if tissue is None:
             return None
@@ -260,8 +258,9 @@ def interpolate(
     return task(tissue, read=read_config, config=config, monitor=monitor)
 
 
-def estimate_cost(tissue: Tissue, config: InterpolateConfig) -> Cost:
-    """Estimate what the task will take."""
+def estimate_cost(tissue: Tissue, config: InterpolateConfig) -> Estimate:
+    """Say what the method does and estimate what the task will take."""
+    from ...methods.registry import method_class
     from ...tasks.interpolate import estimate
 
-    return estimate(tissue, config)
+    return Estimate(method_class(config.method).description, estimate(tissue, config))
