@@ -94,6 +94,18 @@ def test_coexpression_is_within_types_and_weighted_by_cells() -> None:
     assert coexpression(truth[:40], draw[:40], kind[:40]) is None
 
 
+@pytest.mark.parametrize("genes", [5, 60, 300])
+def test_coexpression_whichever_is_more_cells_or_genes(genes: int) -> None:
+    rng = np.random.default_rng(0)
+    mixing = rng.normal(size=(genes, genes))
+    truth, draw = (correlated(rng, n, mixing) + rng.normal(size=(n, genes)) for n in (120, 150))
+    upper = np.triu_indices(genes, 1)
+    expected = np.corrcoef(np.corrcoef(truth.T)[upper], np.corrcoef(draw.T)[upper])[0, 1]
+    kind = np.array(["a"] * 120, dtype=object)
+    other = np.array(["a"] * 150, dtype=object)
+    assert coexpression(truth, draw, kind, other) == pytest.approx(expected)
+
+
 def test_coexpression_without_types_and_with_genes_that_do_not_vary() -> None:
     rng = np.random.default_rng(0)
     truth = correlated(rng, 200, rng.normal(size=(6, 6)))

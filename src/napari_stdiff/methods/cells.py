@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -69,6 +69,16 @@ class VisibleCells:
         sums = np.bincount(codes, weights=self.coords[:, 0])
         return dict(zip(map(str, names), (sums / np.bincount(codes)).tolist(), strict=True))
 
+    def rows(self, keep: np.ndarray) -> Self:
+        """Return the cells that the mask `keep` holds, on the same scale."""
+        return replace(
+            self,
+            expression=self.expression[keep],
+            coords=self.coords[keep],
+            section=self.section[keep],
+            code=self.code[keep],
+        )
+
     def left_out(self, at_most: int = 2) -> list[str]:
         """Return the sections to leave out in turn when a setting is tuned.
 
@@ -79,6 +89,13 @@ class VisibleCells:
         inner = names[1:-1] or names[:-1]
         middle = (len(inner) - 1) / 2
         return sorted(inner, key=lambda s: abs(inner.index(s) - middle))[:at_most]
+
+    def telling_genes(self, at_most: int = 300) -> np.ndarray:
+        """Return positions of the genes with the largest variance, enough to tune settings on."""
+        if len(self.genes) <= at_most:
+            return np.arange(len(self.genes))
+        order = np.argsort(-self.expression.var(axis=0), kind="stable")
+        return np.sort(order[:at_most])
 
     def pack(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return meta data and tensors for :func:`~napari_stdiff.methods.files.write_model`."""

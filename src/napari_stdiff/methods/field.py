@@ -177,11 +177,12 @@ class Field(Method):
     def _errors(self, cells: VisibleCells, left_out: list[str]) -> np.ndarray:
         """Return the error on left-out sections for each penalty, at the present bandwidth."""
         features = self._features(cells.coords, cells.code)
-        gram, right = features.T @ features, features.T @ cells.expression
+        expression = cells.expression[:, cells.telling_genes()]
+        gram, right = features.T @ features, features.T @ expression
         errors = np.zeros(len(_PENALTIES))
         for name in left_out:
             rows = cells.section == name
-            own, truth = features[rows], cells.expression[rows]
+            own, truth = features[rows], expression[rows]
             rest = gram - own.T @ own, right - own.T @ truth
             for j, penalty in enumerate(_PENALTIES):
                 predicted = own @ _solve(*rest, penalty, len(self.types))

@@ -160,6 +160,7 @@ class NeighbourMethod(Method):
         cells = self.cells
         errors = np.zeros(len(_CANDIDATES))
         left_out = cells.left_out()
+        expression = cells.expression[:, cells.telling_genes()]
         rng = np.random.default_rng(self.seed)
         steps = len(left_out) * len(_CANDIDATES)
         for i, name in enumerate(left_out):
@@ -174,8 +175,8 @@ class NeighbourMethod(Method):
                 monitor.step(i * len(_CANDIDATES) + j, steps)
                 for part, sections, kinds in self._groups(coords, code, n_sections, name):
                     index, weights = self._weighted(coords[part], kinds, sections, k)
-                    predicted = average_rows(index, weights, cells.expression)
-                    truth = cells.expression[rows[part]]
+                    predicted = average_rows(index, weights, expression)
+                    truth = expression[rows[part]]
                     errors[j] += float(((predicted - truth) ** 2).sum()) / len(rows)
         if left_out:
             self.n_sections, self.k = _CANDIDATES[int(errors.argmin())]
