@@ -64,6 +64,4 @@ def setting(
         pydantic bounds such as ``ge=0, le=1``.
     """
     extra = {"unit": unit, "advanced": advanced}
-    return Field(
-        default, title=title, description=description, json_schema_extra=extra, **bounds
-    )
+    return Field(default, title=title, description=description, json_schema_extra=extra, **bounds)

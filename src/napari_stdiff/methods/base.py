@@ -43,6 +43,12 @@ class Method(ABC):
     id: ClassVar[str]
     title: ClassVar[str]
     description: ClassVar[str]
+    # settings that are read when drawing and leave the fit as it is
+    draw_fields: ClassVar[frozenset[str]] = frozenset()
+
+    def configure(self, config: InterpolationSettings) -> None:
+        """Take the `draw_fields` of `config` on a method that is already fitted."""
+        return
 
     @abstractmethod
     def fit(

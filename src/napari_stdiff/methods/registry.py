@@ -20,7 +20,7 @@ InterpolationMethod = Literal[
 
 _PLACES: dict[str, str] = {
     "stdiffusion": "stdiffusion:StDiffusion",
-    "stdiffusion-paper": "stdiffusion:StDiffusionPaper",
+    "stdiffusion-paper": "stdiffusion_paper:StDiffusionPaper",
     "linear": "neighbours:Linear",
     "knn": "neighbours:Knn",
     "typed-knn": "neighbours:TypedKnn",

@@ -31,6 +31,20 @@ class InterpolationSettings(Config):
         le=1,
         advanced=True,
     )
+    mixing: Literal["mixture", "average"] = setting(
+        "mixture",
+        "Mixing",
+        "How lambda mixes the parents: a draw starts from the second with probability lambda, or "
+        "from the average of both, weighted by lambda, as in the paper.",
+        advanced=True,
+    )
+    carry: Literal["auto", "off", "half", "full"] = setting(
+        "auto",
+        "Carry parents",
+        "Move parents by the difference between the means of target and parent before they are "
+        "noised; 'auto' chooses by leaving out a training section.",
+        advanced=True,
+    )
     noise_level: float = setting(
         0.0,
         "Noise level t",
@@ -50,7 +64,13 @@ class InterpolationSettings(Config):
         advanced=True,
     )
     epochs: int = setting(
-        60, "Epochs", "Passes over the training cells.", ge=1, le=10_000, advanced=True
+        0,
+        "Epochs",
+        "Passes over the training cells; 0 makes 1,500 training steps, fewer where leaving out a "
+        "training section shows that fewer are better.",
+        ge=0,
+        le=10_000,
+        advanced=True,
     )
     batch_size: int = setting(
         256, "Batch size", "Cells a training step.", ge=2, le=65_536, advanced=True
@@ -60,7 +80,11 @@ class InterpolationSettings(Config):
     )
     depth: int = setting(3, "Depth", "Blocks of the network.", ge=1, le=64, advanced=True)
     learning_rate: float = setting(
-        1e-3, "Learning rate", "Peak rate of AdamW under a one-cycle schedule.", gt=0, le=1,
+        1e-3,
+        "Learning rate",
+        "Peak rate of AdamW under a one-cycle schedule.",
+        gt=0,
+        le=1,
         advanced=True,
     )
     process: Literal["edm", "ddpm-linear", "ddpm-quadratic", "ddpm-cosine"] = setting(
@@ -70,7 +94,7 @@ class InterpolationSettings(Config):
         "dpm++2m", "Sampler", "How draws are denoised.", advanced=True
     )
     sampler_steps: int = setting(
-        8, "Sampler steps", "Denoising steps a draw.", ge=1, le=2000, advanced=True
+        4, "Sampler steps", "Denoising steps a draw.", ge=1, le=2000, advanced=True
     )
     seed: int = setting(0, "Seed", "Same seed, same device, same result.", ge=0, le=2**31 - 1)
     device: DeviceName = setting("auto", "Device", "Where to compute.")

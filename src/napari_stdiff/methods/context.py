@@ -1,0 +1,166 @@
+"""What a model is told about a cell: type, place, and what its flanking sections hold there.
+
+Everything here comes from measured sections other than the cell's own, and from the cell's own
+position and type: nothing depends on which other cells are asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from .cells import VisibleCells
+from .flanks import SectionTrees, average_rows, flank_groups
+
+_NEAR = (15, 60)  # neighbours whose types make up the two scales of composition
+_PER_SECTION = 60
+_FREQUENCIES = 48
+_BANDWIDTH = 1.2
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What is around each cell in the sections that flank it.
+
+    Attributes
+    ----------
+    condition
+        (cells, features) float32, what a network is given.
+    average
+        (cells, genes) float32 weighted mean of near cells of the same type (of any type where
+        it is not known): the best closed-form guess.
+    """
+
+    condition: np.ndarray
+    average: np.ndarray
+
+
+@dataclass(frozen=True)
+class Context:
+    """Turns positions and types into conditions.
+
+    Attributes
+    ----------
+    cells
+        The visible cells.
+    frequency
+        Cycles over half the extent of the tissue that the Fourier features reach.
+    """
+
+    cells: VisibleCells
+    frequency: float = 0.5
+    _trees: SectionTrees = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        trees = SectionTrees(self.cells.coords, self.cells.section, self.cells.code)
+        object.__setattr__(self, "_trees", trees)
+
+    @cached_property
+    def frame(self) -> tuple[np.ndarray, float]:
+        """Centre of the tissue, and one scale for all axes (so that its shape is kept)."""
+        centre = self.cells.coords.mean(axis=0)
+        return centre, max(float(np.abs(self.cells.coords - centre).max()), 1e-9)
+
+    @cached_property
+    def scale(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of each gene over the visible cells."""
+        x = self.cells.expression
+        return x.mean(axis=0), np.maximum(x.std(axis=0), 1e-6)
+
+    @cached_property
+    def spacing(self) -> float:
+        """Median distance between neighbouring sections."""
+        z = np.sort(list(self.cells.section_z.values()))
+        return float(np.median(np.diff(z))) if len(z) > 1 and z[-1] > z[0] else 1.0
+
+    @cached_property
+    def _waves(self) -> np.ndarray:
+        return np.random.default_rng(20_240).normal(
+            scale=2 * np.pi * self.frequency, size=(3, _FREQUENCIES)
+        )
+
+    def around(self, coords: np.ndarray, code: np.ndarray, without: str = "") -> Surroundings:
+        """Describe cells by what flanks them.
+
+        Parameters
+        ----------
+        coords
+            (cells, 3) z, y, x.
+        code
+            (cells,) types as positions in ``cells.types``; -1 where not known.
+        without
+            Section whose cells are not looked at: the cells' own, when they are measured.
+        """
+        n, n_types = len(coords), len(self.cells.types)
+        mix = np.zeros((n, len(_NEAR) * n_types), dtype=np.float32)
+        average = np.zeros((n, len(self.cells.genes)), dtype=np.float32)
+        gaps = np.zeros((n, 2), dtype=np.float32)
+        depth = {s: z for s, z in self.cells.section_z.items() if s != without}
+        for rows, sections in flank_groups(depth, coords[:, 0], 2):
+            away = np.array([depth[s] for s in sections]) - coords[rows][:, :1]
+            gaps[rows] = np.abs(away[:, [0, -1]]) / self.spacing
+            if n_types:
+                mix[rows] = self._composition(coords[rows], sections, n_types)
+        for rows, sections in flank_groups(depth, coords[:, 0], 4):
+            index, weights = self.near(coords[rows], code[rows], sections, _PER_SECTION)
+            average[rows] = average_rows(index, weights, self.cells.expression)
+        known = code >= 0
+        kind = mix[:, :n_types].copy()
+        kind[known] = np.eye(n_types, dtype=np.float32)[code[known]] if n_types else 0
+        centre, extent = self.frame
+        place = (coords - centre) / extent
+        angle = place @ self._waves
+        mean, std = self.scale
+        parts = [
+            kind,
+            known[:, None],
+            place,
+            np.sin(angle),
+            np.cos(angle),
+            2 * mix,
+            gaps,
+            (average - mean) / std,
+        ]
+        return Surroundings(np.concatenate(parts, axis=1).astype(np.float32), average)
+
+    def near(
+        self, coords: np.ndarray, code: np.ndarray, sections: list[str], k: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return near cells of the same type and Gaussian weights by distance.
+
+        A cell whose type none of the sections has takes near cells of any type.
+
+        Returns
+        -------
+        index, weights
+            (cells, sections, k) row numbers, and weights that sum to 1 over both.
+        """
+        index, distance = self._trees.near(coords, code, sections, k)
+        lost = (code >= 0) & ~(index >= 0).any(axis=(1, 2))
+        if lost.any():
+            index[lost], distance[lost] = self._trees.near(coords[lost], None, sections, k)
+        there = index >= 0
+        depth = self.cells.section_z
+        away = np.array([depth[s] for s in sections]) - coords[:, :1]
+        plane = np.where(there, distance, np.nan)
+        width = _BANDWIDTH * np.nanmedian(plane.reshape(len(coords), -1), axis=1) + 1e-9
+        power = -0.5 * (np.where(there, distance, np.inf) / width[:, None, None]) ** 2
+        power -= 0.5 * (away / (2 * self.spacing))[:, :, None] ** 2
+        power -= power.max(axis=(1, 2), keepdims=True)
+        weights = np.exp(power)
+        return index, weights / weights.sum(axis=(1, 2), keepdims=True)
+
+    def _composition(self, coords: np.ndarray, sections: list[str], n_types: int) -> np.ndarray:
+        """Return shares of each type among the nearest cells, at two scales, both flanks."""
+        index, _ = self._trees.near(coords, None, sections, max(_NEAR))
+        code = np.where(index >= 0, self.cells.code[index], -1)
+        out = []
+        for k in _NEAR:
+            some = code[:, :, :k].reshape(len(coords), -1)
+            counts = np.zeros((len(coords), n_types + 1), dtype=np.float32)
+            rows = np.repeat(np.arange(len(coords)), some.shape[1])
+            np.add.at(counts, (rows, some.ravel()), 1)
+            out.append(counts[:, :-1] / np.maximum(counts[:, :-1].sum(1, keepdims=True), 1))
+        return np.concatenate(out, axis=1)

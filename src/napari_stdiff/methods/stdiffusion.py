@@ -1,0 +1,149 @@
+"""stDiffusion, the default: what scores best on held-out sections in little time.
+
+It keeps the core of the paper (parents' near cells, noised to a level, mixed by lambda with one
+shared noise, denoised under the target's conditions) and changes what held-out sections showed to
+be in the way; ``docs/methods/stdiffusion.md`` lists each change.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+
+from ..compute.monitor import Cancelled, Monitor
+from ..data.prediction import Prediction, Query
+from ..data.tissue import Tissue
+from .base import Cost, Method
+from .cells import VisibleCells, unmatched_note
+from .core import RANK, Core
+from .cost import network_cost
+from .donors import Donors
+from .files import known_labels, read_model, refuse_misfit, write_model
+from .flanks import label_codes
+from .network import Shape
+from .settings import InterpolationSettings
+from .tuning import Chosen, choose
+
+STEPS = 1500
+_TUNED = 0.5  # share of the whole fit that leaving out a section takes
+
+
+class StDiffusion(Method):
+    """Mean by one evaluation; draws from the parents' near cells, carried, noised and denoised."""
+
+    id: ClassVar[str] = "stdiffusion"
+    title: ClassVar[str] = "stDiffusion"
+    description: ClassVar[str] = (
+        "Diffusion model of expression given type, place and the flanking sections."
+    )
+    draw_fields: ClassVar[frozenset[str]] = frozenset(
+        {"blend", "blend_value", "noise_level", "mixing", "carry", "sampler", "sampler_steps"}
+    )
+
+    config: InterpolationSettings
+    core: Core
+    chosen: Chosen
+
+    def configure(self, config: InterpolationSettings) -> None:
+        """Take lambda, noise level and sampler from `config`."""
+        self.config = config
+
+    def fit(
+        self,
+        tissue: Tissue,
+        reference: Tissue | None,
+        config: InterpolationSettings,
+        monitor: Monitor,
+    ) -> Self:
+        """Choose what can be chosen by leaving out a training section, then fit on all."""
+        cells = VisibleCells.of(tissue)
+        self.config, self.chosen = config, Chosen()
+        steps = _steps(len(cells.code), config)
+        if len(cells.section_z) > 2:
+            with monitor.stage("Choosing settings", _TUNED):
+                # the settings that only draws use are chosen for the default way of drawing, so
+                # that one fit serves all of them
+                plain = type(config)(**config.model_dump(exclude=set(self.draw_fields)))
+                self.chosen = choose(cells, cells.left_out(1)[0], steps, plain, monitor)
+            steps = max(round(steps * self.chosen.length), 1)
+        with monitor.stage("Fitting"):
+            self.core = Core(cells, config)
+            self.core.train(steps, config, monitor)
+        return self
+
+    def sample(self, query: Query, n_draws: int, monitor: Monitor) -> Prediction:
+        """Return the blended mean, and draws of whole cells."""
+        core, cells, n = self.core, self.core.cells, query.n_cells
+        coords = np.asarray(query.coords, dtype=np.float64)
+        code = label_codes(query.cell_type, cells.types, n)
+        around = core.around(coords, code)
+        monitor.check()
+        values, scores = core.means(around.condition)
+        share = self.chosen.neighbour_share
+        mean = np.maximum(share * around.average + (1 - share) * values, 0).astype(np.float32)
+        draws = np.empty((n_draws, *mean.shape), dtype=np.float32)
+        kept = 0
+        try:
+            monitor.step(1, n_draws + 1, "mean")
+            if n_draws:
+                fixed = self.config.blend_value if self.config.blend == "fixed" else None
+                donors = Donors.of(core.context, coords, code, fixed, self.config.neighbours)
+            how = self.chosen.how(self.config)
+            while kept < n_draws:
+                draws[kept] = core.draw(
+                    kept, donors, coords, around.condition, scores, how, monitor
+                )
+                kept += 1
+                monitor.step(kept + 1, n_draws + 1, f"draw {kept} of {n_draws}")
+        except Cancelled:
+            draws = draws[:kept]
+        notes: tuple[str, ...] = ()
+        if cells.types:
+            notes = unmatched_note(
+                int((code < 0).sum()), n, "the types around them are used instead"
+            )
+        std = draws.std(axis=0, ddof=1) if kept > 1 else None
+        return Prediction(cells.genes, mean, std, draws if kept else None, kept == n_draws, notes)
+
+    def save(self, folder: Path) -> None:
+        """Write network, visible cells and settings to `folder`."""
+        meta, tensors = self.core.pack()
+        extra = {"chosen": self.chosen.dump(), "config": self.config.model_dump(mode="json")}
+        write_model(folder, self.id, meta | extra, tensors)
+
+    @classmethod
+    def load(cls, folder: Path, tissue: Tissue) -> Self:
+        """Read a fitted model; refuses a tissue whose genes or types do not fit."""
+        meta, tensors = read_model(folder, cls.id)
+        refuse_misfit(meta, tissue)
+        names = set(InterpolationSettings.model_fields)
+        settings = {k: v for k, v in meta["config"].items() if k in names}
+        method = cls()
+        method.config = InterpolationSettings.of(**(settings | {"device": "auto"}))
+        method.chosen = Chosen(**meta["chosen"])
+        method.core = Core.unpack(meta, tensors, method.config)
+        return method
+
+    @classmethod
+    def cost(cls, tissue: Tissue, config: InterpolationSettings, n_cells: int) -> Cost:
+        """Estimate from the size of the network and the speed of this machine."""
+        genes, types = min(tissue.n_genes, RANK), len(known_labels(tissue.cell_type))
+        condition = 3 * types + 1 + 3 + 96 + 2 + tissue.n_genes
+        shape = Shape(genes, genes, condition, config.width, config.depth)
+        steps = _steps(tissue.n_cells, config) * (2 if len(tissue.sections) > 2 else 1)
+        return network_cost(
+            shape.build(0),
+            trained_rows=int(steps * config.batch_size * 1.3),
+            drawn_rows=n_cells * (1 + config.draws * config.sampler_steps),
+            values=tissue.n_cells * (condition * 2 + tissue.n_genes * 3)
+            + n_cells * tissue.n_genes * (config.draws + 3),
+            device=config.device,
+        )
+
+
+def _steps(n_cells: int, config: InterpolationSettings) -> int:
+    """Return training steps: those of the epochs asked for, or the default."""
+    per_epoch = max(n_cells // min(config.batch_size, n_cells), 1)
+    return config.epochs * per_epoch if config.epochs else STEPS

@@ -1,0 +1,101 @@
+"""Fitted models are kept, so that the same fit is never done twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections import OrderedDict
+from pathlib import Path
+from threading import Lock
+
+from platformdirs import user_cache_path
+
+from ..compute.device import choose_device
+from ..compute.errors import StdiffError
+from ..compute.monitor import Monitor
+from ..data.record import versions
+from ..data.tissue import Tissue
+from ..methods.base import Method
+from ..methods.registry import method_class
+from .config import InterpolateConfig
+
+_IN_MEMORY = 4
+_ON_DISK = 20
+_recent: OrderedDict[str, Method] = OrderedDict()
+_lock = Lock()
+
+# what is asked of a fitted model, or how it is drawn from: none of it changes the fit
+_NOT_OF_THE_FIT = frozenset(
+    {"at", "hide", "cells", "positions", "grid_step", "tier", "draws", "device"}
+)
+
+
+def cache_folder() -> Path:
+    """Return the folder that keeps fitted models."""
+    return Path(user_cache_path("napari-stdiff")) / "models"
+
+
+def key_of(tissue: Tissue, config: InterpolateConfig) -> str:
+    """Return the name of the fit: of what is visible, the settings, device and versions."""
+    cls = method_class(config.method)
+    settings = config.model_dump(exclude=set(_NOT_OF_THE_FIT | cls.draw_fields))
+    said = sorted(config.model_fields_set & set(settings))
+    parts = [tissue.fingerprint(), settings, said, choose_device(config.device).type, versions()]
+    text = json.dumps(parts, sort_keys=True)
+    return f"{config.method}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
+
+
+def fitted(
+    tissue: Tissue, config: InterpolateConfig, monitor: Monitor, folder: Path | None = None
+) -> tuple[Method, bool]:
+    """Return the method fitted on `tissue`, and whether it was kept from an earlier run.
+
+    Parameters
+    ----------
+    tissue
+        What the method may see.
+    config
+        Names the method and its settings.
+    monitor
+        Progress and cancel of the fit.
+    folder
+        Where models are kept; None takes :func:`cache_folder`.
+    """
+    key = key_of(tissue, config)
+    place = (folder or cache_folder()) / key
+    with _lock:
+        found = _recent.get(key)
+    if found is None and place.is_dir():
+        try:
+            found = method_class(config.method).load(place, tissue)
+        except StdiffError:  # half-written by a run that was killed; it is fitted anew
+            shutil.rmtree(place, ignore_errors=True)
+    kept = found is not None
+    if found is None:
+        found = method_class(config.method)().fit(tissue, None, config, monitor)
+        _keep(found, place)
+    found.configure(config)
+    with _lock:
+        _recent[key] = found
+        _recent.move_to_end(key)
+        while len(_recent) > _IN_MEMORY:
+            _recent.popitem(last=False)
+    return found, kept
+
+
+def _keep(method: Method, place: Path) -> None:
+    """Write the model, and drop the oldest ones; a full or read-only disk only costs the reuse."""
+    try:
+        method.save(place)
+        old = sorted(place.parent.iterdir(), key=lambda p: p.stat().st_mtime)[:-_ON_DISK]
+        for folder in old:
+            shutil.rmtree(folder, ignore_errors=True)
+    except (OSError, StdiffError):
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def forget() -> None:
+    """Drop the models kept in memory."""
+    with _lock:
+        _recent.clear()

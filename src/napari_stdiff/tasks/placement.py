@@ -1,0 +1,215 @@
+"""Where the cells of a virtual section are, and of which type, when nobody has measured them."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial import cKDTree
+
+from ..compute.errors import StdiffError
+from ..data.prediction import Query
+from ..data.tissue import Tissue
+from ..methods.files import known_labels
+from ..methods.flanks import flanking_sections, label_codes
+from .config import InterpolateConfig
+
+_LEAF = 1500  # cells that are matched at once; an assignment grows with the cube
+
+
+def parents(tissue: Tissue, z: float) -> tuple[str, str, float]:
+    """Return the sections below and above depth `z`, and lambda = (z - z1) / (z2 - z1).
+
+    Raises
+    ------
+    StdiffError
+        When `z` is not between two measured sections.
+    """
+    depth = tissue.section_z
+    found = flanking_sections(depth, z)
+    if len(found) < 2 or not min(depth.values()) < z < max(depth.values()):
+        low, high = min(depth.values()), max(depth.values())
+        raise StdiffError(
+            f"There is no measured section on both sides of z = {z:g} {tissue.unit}; choose a "
+            f"depth between {low:g} and {high:g} {tissue.unit}."
+        )
+    first, second = found
+    return first, second, (z - depth[first]) / (depth[second] - depth[first])
+
+
+def place(tissue: Tissue, z: float, config: InterpolateConfig) -> Query:
+    """Make up the cells of a section at depth `z` from its two measured neighbours.
+
+    Parameters
+    ----------
+    tissue
+        The measured sections.
+    z
+        Depth, in the tissue's unit.
+    config
+        ``cells`` says how ("auto" is "transport"), ``grid_step`` and ``seed`` are used.
+
+    Returns
+    -------
+    Query
+        Positions and, where the tissue has them, types. Their number follows lambda.
+
+    Raises
+    ------
+    StdiffError
+        When `z` is not between two measured sections.
+    """
+    first, second, weight = parents(tissue, z)
+    types = tuple(known_labels(tissue.cell_type))
+    sides = []
+    for name in (first, second):
+        rows = tissue.section == name
+        labels = None if tissue.cell_type is None else tissue.cell_type[rows]
+        sides.append((tissue.coords[rows][:, 1:], label_codes(labels, types, int(rows.sum()))))
+    rng = np.random.default_rng([config.seed, 11])
+    if config.cells == "nearest":
+        yx, code = sides[int(weight > 0.5)]
+    elif config.cells == "grid":
+        yx, code = _grid(sides, weight, config.grid_step, rng)
+    else:
+        yx, code = _transport(sides, weight, rng)
+    coords = np.column_stack([np.full(len(yx), z), yx])
+    if not types:
+        return Query(coords)
+    names = np.array([*types, ""], dtype=object)
+    return Query(coords, names[code])
+
+
+Side = tuple[np.ndarray, np.ndarray]
+
+
+def _transport(sides: list[Side], weight: float, rng: np.random.Generator) -> Side:
+    """Match cells of one type between the parents and stop them on the way, at `weight`.
+
+    With the same number of cells on both sides, the optimal transport for the squared distance
+    is an assignment; the displacement interpolation moves each cell along its own line.
+    """
+    parts, codes = [], []
+    for kind in np.unique(np.concatenate([code for _, code in sides])):
+        a, b = (yx[code == kind] for yx, code in sides)
+        n = round((1 - weight) * len(a) + weight * len(b))
+        if not n:
+            continue
+        if not len(a) or not len(b):  # a type that ends on the way keeps its place
+            there = a if len(a) else b
+            moved = there[rng.choice(len(there), min(n, len(there)), replace=False)]
+        else:
+            moved = _displace(_resample(a, n, rng), _resample(b, n, rng), weight)
+        parts.append(moved)
+        codes.append(np.full(len(moved), kind))
+    return np.concatenate(parts), np.concatenate(codes)
+
+
+def _resample(yx: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Return `n` of the points: some left out, or all and some twice, slightly apart."""
+    if n <= len(yx):
+        return yx[np.sort(rng.choice(len(yx), n, replace=False))]
+    extra = rng.choice(len(yx), n - len(yx), replace=n > 2 * len(yx))
+    gap = 1.0
+    if len(yx) > 1:
+        gap = _gap(yx)
+    return np.concatenate([yx, yx[extra] + rng.normal(scale=gap / 2, size=(len(extra), 2))])
+
+
+def _gap(yx: np.ndarray) -> float:
+    """Return the median distance of (n, 2) points to their nearest neighbour."""
+    distance = np.asarray(cKDTree(yx).query(yx, k=2)[0])
+    return max(float(np.median(distance[:, 1])), 1e-9)
+
+
+def _displace(a: np.ndarray, b: np.ndarray, weight: float) -> np.ndarray:
+    """Move `a` towards its optimal partners in `b`, both (n, 2), by the share `weight`."""
+    if len(a) > _LEAF:  # halve both along the longer axis; what is far apart never matches
+        axis = int(np.argmax(np.ptp(a, axis=0)))
+        half = len(a) // 2
+        i, j = np.argsort(a[:, axis], kind="stable"), np.argsort(b[:, axis], kind="stable")
+        return np.concatenate(
+            [
+                _displace(a[i[:half]], b[j[:half]], weight),
+                _displace(a[i[half:]], b[j[half:]], weight),
+            ]
+        )
+    cost = ((a[:, None, :] - b[None, :, :]) ** 2).sum(axis=2)
+    i, j = linear_sum_assignment(cost)
+    return np.asarray((1 - weight) * a[i] + weight * b[j])
+
+
+def _grid(sides: list[Side], weight: float, step: float, rng: np.random.Generator) -> Side:
+    """Fill the interpolated outline with a grid; the type is that of a near parent cell.
+
+    The outline is where the blended signed distances to the parents' outlines are positive
+    (shape-based interpolation, Raya and Udupa 1990).
+    """
+    everything = np.concatenate([yx for yx, _ in sides])
+    low, high = everything.min(axis=0), everything.max(axis=0)
+    gap = _gap(sides[0][0])
+    pixel = max(2 * gap, float((high - low).max()) / 512)
+    margin = 4
+    shape = tuple(np.ceil((high - low) / pixel).astype(int) + 2 * margin + 1)
+    depth = np.zeros(shape)
+    area = 0.0
+    for share, (yx, _) in zip((1 - weight, weight), sides, strict=True):
+        mask = np.zeros(shape, dtype=bool)
+        mask[tuple((np.rint((yx - low) / pixel).astype(int) + margin).T)] = True
+        mask = ndimage.binary_fill_holes(ndimage.binary_closing(mask, iterations=2))
+        inside = ndimage.distance_transform_edt(mask) - ndimage.distance_transform_edt(~mask)
+        depth += share * inside
+        area += share * mask.sum() * pixel**2 / max(len(yx), 1)
+    step = step or float(np.sqrt(area))
+    axes = [np.arange(lo, hi + step / 2, step) for lo, hi in zip(low, high, strict=True)]
+    points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
+    where = np.rint((points - low) / pixel).astype(int) + margin
+    points = points[depth[tuple(where.T)] > 0]
+    side = (rng.random(len(points)) < weight).astype(int)
+    code = np.full(len(points), -1)
+    for s, (yx, labels) in enumerate(sides):
+        mine = side == s
+        if mine.any():
+            code[mine] = labels[cKDTree(yx).query(points[mine])[1]]
+    return points, code
+
+
+def given_cells(path: str, z: float) -> Query:
+    """Read positions (and types) from a CSV file.
+
+    Parameters
+    ----------
+    path
+        CSV with columns ``x``, ``y`` and, if known, ``cell_type``.
+    z
+        Depth of all cells.
+
+    Raises
+    ------
+    StdiffError
+        When the file or its columns are not there, or a position is not a number.
+    """
+    import pandas as pd
+
+    if not path:
+        raise StdiffError("Cells are to be given, but no positions file is named (positions).")
+    try:
+        table = pd.read_csv(path)
+    except FileNotFoundError as error:
+        raise StdiffError(f"There is no positions file '{path}'; check the path.") from error
+    except (OSError, ValueError) as error:
+        raise StdiffError(f"The positions file '{path}' is not a readable CSV file.") from error
+    if not {"x", "y"} <= set(table.columns) or not len(table):
+        raise StdiffError(f"The positions file '{path}' needs rows and the columns x and y.")
+    try:
+        yx = table[["y", "x"]].to_numpy(dtype=np.float64)
+    except ValueError as error:
+        raise StdiffError(
+            f"The positions file '{path}' has x or y that are no numbers."
+        ) from error
+    if not np.isfinite(yx).all():
+        raise StdiffError(f"The positions file '{path}' has empty or infinite x or y.")
+    types = None
+    if "cell_type" in table.columns:
+        types = table["cell_type"].fillna("").astype(str).to_numpy(dtype=object)
+    return Query(np.column_stack([np.full(len(yx), z), yx]), types)
