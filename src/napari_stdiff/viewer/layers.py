@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
@@ -94,10 +95,16 @@ def point_size(sections: Sequence[np.ndarray]) -> float:
     return 0.75 * float(np.median(known)) if len(known) else 1.0
 
 
+@cache
 def scale_map(name: str) -> Colormap:
-    """Return the colormap called `name`, grey where there is no value."""
+    """Return the colormap called `name`, grey where there is no value.
+
+    One object a name, and a name of its own: napari numbers maps that are called alike.
+    """
     base = ensure_colormap(name)
-    return Colormap(base.colors, name=base.name, controls=base.controls, nan_color=UNKNOWN)
+    return Colormap(
+        base.colors, name=f"{name}, grey without value", controls=base.controls, nan_color=UNKNOWN
+    )
 
 
 def make_points(coords: np.ndarray, name: str, section: str, virtual: bool, size: float) -> Points:
@@ -238,7 +245,7 @@ def paint_values(
     if layer.face_color_mode != "colormap":
         layer.face_color = "value"
         layer.face_contrast_limits = limits
-    if layer.face_colormap.name != colormap:
+    if layer.face_colormap.name != scale_map(colormap).name:
         layer.face_colormap = scale_map(colormap)
     layer.refresh_colors()
 

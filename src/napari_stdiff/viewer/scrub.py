@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from qtpy.QtCore import QTimer
 
 from .layers import state_of
 
@@ -44,8 +45,9 @@ class Scrubber:
         """Show the section at depth `level`."""
         viewer = self._ready()
         if viewer is not None:
-            self._last = np.nan
-            viewer.dims.set_point(viewer.dims.ndim - 3, float(level))
+            self._last = float(level)
+            self._settle()
+            QTimer.singleShot(0, self._settle)
 
     @property
     def step(self) -> float:
@@ -86,13 +88,21 @@ class Scrubber:
         if viewer is None:
             return
         axis = viewer.dims.ndim - 3
-        point = float(viewer.dims.point[axis])
-        level = snap(point, self._last, self._levels, self.step)
-        self._last = level
-        if not np.isclose(point, level, rtol=0, atol=1e-6 * self.step):
+        self._last = snap(float(viewer.dims.point[axis]), self._last, self._levels, self.step)
+        self._settle()
+        # napari's own slider knows whole steps only and may just have rounded the point back.
+        QTimer.singleShot(0, self._settle)
+
+    def _settle(self) -> None:
+        """Bring the point to the section that was meant."""
+        viewer = self._ready()
+        if viewer is None or not np.isfinite(self._last):
+            return
+        axis = viewer.dims.ndim - 3
+        if not np.isclose(viewer.dims.point[axis], self._last, rtol=0, atol=1e-6 * self.step):
             self._busy = True
             try:
-                viewer.dims.set_point(axis, level)
+                viewer.dims.set_point(axis, self._last)
             finally:
                 self._busy = False
 

@@ -171,6 +171,7 @@ class SectionList(QTreeWidget):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
+        self._rows: list[tuple[bool, str, float, int, str]] = []
         self.setColumnCount(3)
         self.setRootIsDecorated(False)
         self.setToolTip("Tick to show; double-click to go to a section in 2D")
@@ -188,27 +189,28 @@ class SectionList(QTreeWidget):
         self.itemDoubleClicked.connect(self._go)
 
     def refresh(self) -> None:
-        """Show the sections of the stack."""
+        """Show the sections of the stack.
+
+        Rows stay while the sections are the same: this is also called while a row is ticked,
+        and a row must not be deleted then.
+        """
+        sections = self._session.stack.sections[::-1]  # as they lie on the canvas
         tissue = self._session.tissue
         unit = tissue.unit if tissue is not None and tissue.unit != "unit" else ""
+        rows = [(s.virtual, s.name, s.z, len(s.coords), unit) for s in sections]
         self.blockSignals(True)
-        self.clear()
-        self.setHeaderLabels(["Section", f"z ({unit})" if unit else "z", ""])
-        for section in reversed(self._session.stack.sections):  # as they lie on the canvas
-            kind = "virtual" if section.virtual else "measured"
-            item = QTreeWidgetItem([section.name, f"{section.z:.4g}", kind])
-            item.setData(0, _KEY, (section.virtual, section.name))
-            shown = Qt.CheckState.Checked if section.visible else Qt.CheckState.Unchecked
-            item.setCheckState(0, shown)
-            item.setTextAlignment(1, Qt.AlignmentFlag.AlignRight)
-            about = f"{section.name}: {len(section.coords):,} {kind} cells"
-            for column in range(3):
-                item.setToolTip(column, about)
-                if section.virtual:
-                    item.setForeground(column, QColor(VIRTUAL_EDGE))
-            self.addTopLevelItem(item)
+        if rows != self._rows:
+            self._rows = rows
+            self.clear()
+            self.setHeaderLabels(["Section", f"z ({unit})" if unit else "z", ""])
+            self.addTopLevelItems([_row_of(section) for section in sections])
+            self.updateGeometry()
+        for i, section in enumerate(sections):
+            item = self.topLevelItem(i)
+            if item is not None:
+                shown = Qt.CheckState.Checked if section.visible else Qt.CheckState.Unchecked
+                item.setCheckState(0, shown)
         self.blockSignals(False)
-        self.updateGeometry()
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return room for the header and two to nine rows."""
@@ -231,3 +233,15 @@ class SectionList(QTreeWidget):
         section = self._section(item)
         stack.set_ndisplay(2)
         stack.go_to(section)
+
+
+def _row_of(section: Section) -> QTreeWidgetItem:
+    kind = "virtual" if section.virtual else "measured"
+    item = QTreeWidgetItem([section.name, f"{section.z:.4g}", kind])
+    item.setData(0, _KEY, (section.virtual, section.name))
+    item.setTextAlignment(1, Qt.AlignmentFlag.AlignRight)
+    for column in range(3):
+        item.setToolTip(column, f"{section.name}: {len(section.coords):,} {kind} cells")
+        if section.virtual:
+            item.setForeground(column, QColor(VIRTUAL_EDGE))
+    return item
