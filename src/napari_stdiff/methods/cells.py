@@ -90,7 +90,7 @@ class VisibleCells:
         middle = (len(inner) - 1) / 2
         return sorted(inner, key=lambda s: abs(inner.index(s) - middle))[:at_most]
 
-    def telling_genes(self, at_most: int = 300) -> np.ndarray:
+    def telling_genes(self, at_most: int = 1000) -> np.ndarray:
         """Return positions of the genes with the largest variance, enough to tune settings on."""
         if len(self.genes) <= at_most:
             return np.arange(len(self.genes))

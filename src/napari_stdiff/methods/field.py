@@ -71,10 +71,9 @@ class Field(Method):
                 rng = np.random.default_rng(config.seed)
                 rows = np.sort(rng.choice(rows, _RESIDUALS, replace=False))
             self.residual_code = cells.code[rows]
-            fitted = self._mean(cells.coords[rows], cells.code[rows])
-            self.residuals = cells.expression[rows] - fitted
-            fitted = self._mean(cells.coords[rows], np.full(len(rows), -1))
-            self.untyped_residuals = cells.expression[rows] - fitted
+            seen, own = cells.expression[rows], features[rows]
+            self.residuals = (seen - own @ self.typed).astype(np.float32)
+            self.untyped_residuals = (seen - own[:, :untyped] @ self.untyped).astype(np.float32)
             monitor.step(1, 1)
         return self
 
