@@ -141,7 +141,7 @@ class Field(Method):
         features = 2 * _WAVES + 1 + n_types
         products = tissue.n_cells * features * (features + 2 * tissue.n_genes)
         predicted = n_cells * features * tissue.n_genes
-        seconds = 0.5 + 1e-10 * len(_BANDWIDTHS) * products + 1e-9 * predicted
+        seconds = 0.5 + 2e-10 * len(_BANDWIDTHS) * products + 1e-9 * predicted
         values = 2 * tissue.n_cells * (features + tissue.n_genes)
         values += (2 + config.draws) * n_cells * tissue.n_genes
         return Cost(features * tissue.n_genes, seconds, 4 * values / 2**20)
