@@ -14,18 +14,25 @@ from ..compute.monitor import Monitor
 from ..diffusion.basis import Basis
 from ..diffusion.fit import Score, Trained, train
 from ..diffusion.process import Process
-from ..diffusion.samplers import run_sampler
 from ..diffusion.scores import NormalScores
 from .cells import VisibleCells
 from .context import Context, Surroundings
 from .donors import Donors
-from .network import DrawAndMean, Shape, in_chunks, process_called
+from .network import (
+    DrawAndMean,
+    Shape,
+    denoise_from,
+    in_chunks,
+    process_called,
+    put_weights,
+    weights_of,
+)
 from .settings import InterpolationSettings
-from .streams import cell_normals, cell_uniforms
+from .streams import cell_uniforms
 
 RANK = 400  # genes up to this many are modelled one by one, more through their principal axes
 TYPE_DROPOUT = 0.1
-MEAN_SHARE = 0.3  # of a batch, trained on the means as well
+MEAN_SHARE = 0.4  # of a batch, trained on the means; the rest is noised
 CLIP = 10.0  # standard deviations beyond which a value is an outlier
 
 
@@ -106,7 +113,8 @@ class Core:
             value_mean, score_mean = net.means(cond[:few])
             plain = ((value_mean - targets[rows[:few]].to(self.device)) ** 2).mean()
             plain = plain + ((score_mean - x0[:few]) ** 2).mean()
-            return self.process.loss(net, x0, cond, generator) + MEAN_SHARE * plain
+            noised = self.process.loss(net, x0[few:], cond[few:], generator) if few < len(n) else 0
+            return noised + plain
 
         trained = train(
             self.network,
@@ -165,7 +173,7 @@ class Core:
             chosen = np.where(second, rows[:, 1], rows[:, 0])
             start, rest = self._parent(chosen, u, score_mean, how.carry)
         if how.noise > 0:
-            start = self._denoise(start, coords, condition, stream, how, monitor)
+            start = self._denoise(start, coords, condition, stream + 1, how, monitor)
         return self.normal.values(self.basis.decode(start) + rest)
 
     def _denoise(
@@ -178,29 +186,19 @@ class Core:
         monitor: Monitor,
     ) -> np.ndarray:
         """Noise to the level and denoise back, (cells, rank)."""
-        grid = self.process.grid(how.steps, how.noise)
-
-        def noise(of: np.ndarray, step: int) -> Tensor:
-            normals = cell_normals(self.seed, of, self.basis.rank, stream + 1 + (step << 20))
-            return torch.from_numpy(np.ascontiguousarray(normals.T)).to(self.device)
-
-        def call(x0: Tensor, cond: Tensor, where: Tensor) -> tuple[Tensor]:
-            place = coords[where.cpu().numpy()]
-            steps = iter(range(1, len(grid)))
-            x = self.process.encode(x0, float(grid[0]), noise(place, 0))
-            return (
-                run_sampler(
-                    how.sampler,
-                    lambda x, sigma: self.process.denoise(self.network, x, sigma, cond),
-                    x,
-                    grid,
-                    lambda: noise(place, next(steps)),
-                    lambda *_: monitor.check(),
-                ),
-            )
-
-        start = np.ascontiguousarray(start, dtype=np.float32)
-        return in_chunks(call, self.device, start, condition, np.arange(len(coords)))[0]
+        return denoise_from(
+            start,
+            condition,
+            coords,
+            network=self.network,
+            process=self.process,
+            grid=self.process.grid(how.steps, how.noise),
+            sampler=how.sampler,
+            seed=self.seed,
+            stream=stream,
+            device=self.device,
+            monitor=monitor,
+        )
 
     def _parent(
         self, rows: np.ndarray, u: np.ndarray, score_mean: np.ndarray, carry: float
@@ -251,10 +249,8 @@ class Core:
         meta, tensors = self.cells.pack()
         shape = self.network.shape
         meta["shape"] = {k: getattr(shape, k) for k in Shape.__dataclass_fields__}
-        for name, value in self.network.state_dict().items():
-            tensors[f"network.{name}"] = value.cpu().numpy()
         tensors["parent_means"] = self._parent_means
-        return meta, tensors
+        return meta, tensors | weights_of(self.network)
 
     @classmethod
     def unpack(
@@ -262,12 +258,7 @@ class Core:
     ) -> Self:
         """Undo :meth:`pack`."""
         core = cls(VisibleCells.unpack(meta, tensors), config)
-        core.network = Shape(**meta["shape"]).build(0).to(core.device).eval()
-        weights = {
-            k.removeprefix("network."): torch.from_numpy(v)
-            for k, v in tensors.items()
-            if k.startswith("network.")
-        }
-        core.network.load_state_dict(weights)
+        core.network = Shape(**meta["shape"]).build(0).to(core.device)
+        put_weights(core.network, tensors)
         core._parent_means = tensors["parent_means"]
         return core

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..compute.monitor import Monitor
 from ..diffusion.denoiser import Denoiser
 from ..diffusion.process import Ddpm, Edm, Process
+from ..diffusion.samplers import run_sampler
+from .streams import cell_normals
 
 _ROWS = 1024  # rows a network call: always as many, so that a result cannot depend on how many
 
@@ -97,3 +100,69 @@ def in_chunks(
             out = call(*(torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in full))
         parts.append(tuple(o.cpu().numpy()[: len(some[0])] for o in out))
     return [np.concatenate(column) for column in zip(*parts, strict=True)]
+
+
+def denoise_from(
+    start: np.ndarray,
+    condition: np.ndarray,
+    coords: np.ndarray,
+    *,
+    network: nn.Module,
+    process: Process,
+    grid: Tensor,
+    sampler: str,
+    seed: int,
+    stream: int,
+    device: torch.device,
+    monitor: Monitor,
+) -> np.ndarray:
+    """Noise rows to the first level of `grid` and denoise them back.
+
+    Parameters
+    ----------
+    start
+        (cells, n) clean rows.
+    condition
+        (cells, c) what the network is given.
+    coords
+        (cells, 3) z, y, x; all noise of a cell follows from its place, `seed` and `stream`.
+    network, process, grid, sampler, device
+        How to denoise.
+    monitor
+        Asked at every step whether to go on.
+    """
+
+    def noise(rows: np.ndarray, step: int) -> Tensor:
+        normals = cell_normals(seed, coords[rows], start.shape[1], stream + (step << 20))
+        return torch.from_numpy(np.ascontiguousarray(normals.T)).to(device)
+
+    def call(x0: Tensor, cond: Tensor, where: Tensor) -> tuple[Tensor]:
+        rows, steps = where.cpu().numpy(), iter(range(1, len(grid)))
+        x = process.encode(x0, float(grid[0]), noise(rows, 0))
+        return (
+            run_sampler(
+                sampler,
+                lambda x, sigma: process.denoise(network, x, sigma, cond),
+                x,
+                grid,
+                lambda: noise(rows, next(steps)),
+                lambda *_: monitor.check(),
+            ),
+        )
+
+    start = np.ascontiguousarray(start, dtype=np.float32)
+    return in_chunks(call, device, start, condition, np.arange(len(coords)))[0]
+
+
+def weights_of(network: nn.Module) -> dict[str, np.ndarray]:
+    """Return the weights of a network as arrays, for a model file."""
+    return {f"network.{k}": v.cpu().numpy() for k, v in network.state_dict().items()}
+
+
+def put_weights(network: nn.Module, tensors: Mapping[str, np.ndarray]) -> None:
+    """Undo :func:`weights_of`."""
+    mine = {k: v for k, v in tensors.items() if k.startswith("network.")}
+    network.load_state_dict(
+        {k.removeprefix("network."): torch.from_numpy(v) for k, v in mine.items()}
+    )
+    network.eval()

@@ -66,8 +66,8 @@ class InterpolationSettings(Config):
     epochs: int = setting(
         0,
         "Epochs",
-        "Passes over the training cells; 0 makes 1,500 training steps, fewer where leaving out a "
-        "training section shows that fewer are better.",
+        "Passes over the training cells; 0 takes 16, but 400 to 1,500 training steps, and fewer "
+        "where leaving out a training section shows that fewer are better.",
         ge=0,
         le=10_000,
         advanced=True,
@@ -78,7 +78,7 @@ class InterpolationSettings(Config):
     width: int = setting(
         256, "Width", "Hidden width of the network.", ge=8, le=4096, advanced=True
     )
-    depth: int = setting(3, "Depth", "Blocks of the network.", ge=1, le=64, advanced=True)
+    depth: int = setting(2, "Depth", "Blocks of the network.", ge=1, le=64, advanced=True)
     learning_rate: float = setting(
         1e-3,
         "Learning rate",

@@ -26,8 +26,9 @@ from .network import Shape
 from .settings import InterpolationSettings
 from .tuning import Chosen, choose
 
-STEPS = 1500
-_TUNED = 0.5  # share of the whole fit that leaving out a section takes
+EPOCHS = 16
+STEPS = (400, 1500)
+TRIAL = 0.4  # of the training steps, when a section is left out to choose settings
 
 
 class StDiffusion(Method):
@@ -62,11 +63,12 @@ class StDiffusion(Method):
         self.config, self.chosen = config, Chosen()
         steps = _steps(len(cells.code), config)
         if len(cells.section_z) > 2:
-            with monitor.stage("Choosing settings", _TUNED):
+            with monitor.stage("Choosing settings", 0.4):
                 # the settings that only draws use are chosen for the default way of drawing, so
                 # that one fit serves all of them
                 plain = type(config)(**config.model_dump(exclude=set(self.draw_fields)))
-                self.chosen = choose(cells, cells.left_out(1)[0], steps, plain, monitor)
+                trial = max(round(TRIAL * steps), 1)
+                self.chosen = choose(cells, cells.left_out(1)[0], trial, plain, monitor)
             steps = max(round(steps * self.chosen.length), 1)
         with monitor.stage("Fitting"):
             self.core = Core(cells, config)
@@ -132,10 +134,10 @@ class StDiffusion(Method):
         genes, types = min(tissue.n_genes, RANK), len(known_labels(tissue.cell_type))
         condition = 3 * types + 1 + 3 + 96 + 2 + tissue.n_genes
         shape = Shape(genes, genes, condition, config.width, config.depth)
-        steps = _steps(tissue.n_cells, config) * (2 if len(tissue.sections) > 2 else 1)
+        steps = _steps(tissue.n_cells, config) * (1 + TRIAL * (len(tissue.sections) > 2))
         return network_cost(
             shape.build(0),
-            trained_rows=int(steps * config.batch_size * 1.3),
+            trained_rows=int(steps * config.batch_size),
             drawn_rows=n_cells * (1 + config.draws * config.sampler_steps),
             values=tissue.n_cells * (condition * 2 + tissue.n_genes * 3)
             + n_cells * tissue.n_genes * (config.draws + 3),
@@ -146,4 +148,6 @@ class StDiffusion(Method):
 def _steps(n_cells: int, config: InterpolationSettings) -> int:
     """Return training steps: those of the epochs asked for, or the default."""
     per_epoch = max(n_cells // min(config.batch_size, n_cells), 1)
-    return config.epochs * per_epoch if config.epochs else STEPS
+    if config.epochs:
+        return config.epochs * per_epoch
+    return int(np.clip(EPOCHS * per_epoch, *STEPS))
