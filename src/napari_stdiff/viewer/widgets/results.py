@@ -28,16 +28,26 @@ PLACED = {
     "given": "Its cells were given in a file.",
 }
 SCORES = {
-    "pcc": ("Correlation per gene", "Mean over genes of Pearson's r over cells; 1 is perfect."),
-    "pcc_binned": ("\u2003on a 15 × 15 grid", "The same on means over grid squares."),
-    "spearman": ("Rank correlation per cell", "High even for a constant profile (about 0.4)."),
-    "nmse": ("Error (1: the gene means)", "Squared error over the truth's variance."),
-    "variance_ratio": ("Variance, draw / truth", "1 is right; below, draws are too smooth."),
-    "coexpression": ("Co-expression in types", "Of one draw, against the truth."),
-    "crps": ("CRPS", "How good the whole distribution is; lower is better."),
-    "coverage80": ("80 % interval covers", "0.8 is honest."),
-    "energy_distance": ("Energy distance", "Distance between cell populations; lower is better."),
+    "pcc": "Correlation per gene",
+    "pcc_binned": "\u2003on a 15 × 15 grid",
+    "spearman": "Rank correlation per cell",
+    "nmse": "Error (1: the gene means)",
+    "variance_ratio": "Variance, draw / truth",
+    "coexpression": "Co-expression in types",
+    "crps": "CRPS (lower is better)",
+    "coverage80": "80 % interval covers",
+    "energy_distance": "Energy distance",
+    "density_pcc": "Cell density",
 }
+SCORES_HELP = (
+    "<p>Against the hidden section, on log-normalised expression.<br>"
+    "<b>Correlation per gene</b>: Pearson's r over cells, mean over genes; 1 is perfect.<br>"
+    "<b>Rank correlation per cell</b>: about 0.4 even for a constant profile, so never alone.<br>"
+    "<b>Error</b>: squared error over the truth's variance.<br>"
+    "<b>Variance</b>: 1 is right; below, the draws are too smooth.<br>"
+    "<b>CRPS</b>: how good the whole predicted distribution is.<br>"
+    "<b>80 % interval covers</b>: 0.8 is honest.</p>"
+)
 
 
 class Results(QWidget):
@@ -51,6 +61,7 @@ class Results(QWidget):
         self.summary.setWordWrap(True)
         self.summary.setTextFormat(Qt.TextFormat.RichText)
         self.summary.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.summary.setToolTip(SCORES_HELP)
         self.remove = QPushButton("Remove this result")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -134,10 +145,11 @@ def describe(section: VirtualSection) -> str:
 def _table(scores: dict[str, float | None]) -> str:
     rows = []
     for key, value in scores.items():
-        title, _ = SCORES.get(key, (key, ""))
-        shown = "–" if value is None else f"{value:.3f}"
+        if value is None:
+            continue  # this method, or this tier, does not have it
+        title = SCORES.get(key, key)
         rows.append(
             f"<tr><td style='padding-right:10px'>{escape(title)}</td>"
-            f"<td align='right'><b>{shown}</b></td></tr>"
+            f"<td align='right'><b>{value:.3f}</b></td></tr>"
         )
     return f"<table style='margin:3px 0'>{''.join(rows)}</table>"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt, Signal
+import time
+
+from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QApplication,
     QHBoxLayout,
@@ -94,6 +96,9 @@ class RunBar(QWidget):
         column.addWidget(self.bar)
         column.addWidget(self.words)
         column.addWidget(self.problem)
+        self._clock = QTimer(self)
+        self._clock.setInterval(1000)
+        self._clock.timeout.connect(self._tick)
         self.set_running(False)
 
     @property
@@ -108,6 +113,12 @@ class RunBar(QWidget):
 
     def set_running(self, running: bool, words: str = "") -> None:
         """Show that something runs, or that nothing does."""
+        self._progress: Progress | None = None
+        self._left = TimeLeft()
+        if running:
+            self._clock.start()
+        else:
+            self._clock.stop()
         self._running = running
         self.run_button.setEnabled(not running)
         self.cancel_button.setEnabled(running)
@@ -122,14 +133,21 @@ class RunBar(QWidget):
         """Show stage, time left and detail."""
         if not self.cancel_button.isEnabled():
             return  # "Cancelling" stays in sight
+        self._left.hear(progress, time.monotonic())
+        self._progress = progress
         self.bar.setValue(round(_SCALE * progress.fraction))
-        self.words.setVisible(True)
-        self.words.setText(words_of(progress))
+        self._tick()
 
     def show_problem(self, problem: Problem) -> None:
         """Show an error."""
         self.set_running(False)
         self.problem.show_problem(problem)
+
+    def _tick(self) -> None:
+        """Count the time left down between two steps."""
+        if self._progress is not None and self.cancel_button.isEnabled():
+            self.words.setVisible(True)
+            self.words.setText(words_of(self._progress, self._left.at(time.monotonic())))
 
     def _cancel(self) -> None:
         self.cancel_button.setEnabled(False)
@@ -138,11 +156,38 @@ class RunBar(QWidget):
         self.cancel.emit()
 
 
-def words_of(progress: Progress) -> str:
-    """Put progress into one line: stage, step, time left, detail."""
+class TimeLeft:
+    """How long a run will still take.
+
+    The monitor knows the whole run, but only by the shares its stages were given; the pace of
+    the present stage corrects it where that stage is slower than its share.
+    """
+
+    def __init__(self) -> None:
+        self._stage = ""
+        self._began = (0.0, 0)
+        self._left: float | None = None
+        self._heard = 0.0
+
+    def hear(self, progress: Progress, now: float) -> None:
+        """Take in what the monitor said at time `now`, in seconds."""
+        if progress.stage != self._stage:
+            self._stage, self._began = progress.stage, (now, progress.done)
+        spent, steps = now - self._began[0], progress.done - self._began[1]
+        stage = (progress.total - progress.done) * spent / steps if steps > 0 else 0.0
+        known = [eta for eta in (progress.eta_seconds, stage) if eta]
+        self._left, self._heard = (max(known) if known else None), now
+
+    def at(self, now: float) -> float | None:
+        """Return the seconds left at time `now`; None until known."""
+        return None if self._left is None else max(self._left - (now - self._heard), 0.0)
+
+
+def words_of(progress: Progress, left: float | None) -> str:
+    """Put progress into one line: stage, step, seconds left, detail."""
     parts = [f"{progress.stage} {progress.done}/{progress.total}"]
-    if progress.eta_seconds is not None:
-        parts.append(f"{duration(progress.eta_seconds)} left")
+    if left is not None:
+        parts.append(f"{duration(left)} left")
     if progress.message:
         parts.append(progress.message)
     return " · ".join(parts)
