@@ -522,3 +522,34 @@ def test_real_run(
     assert not dock.run_bar.problem.isVisible(), dock.run_bar.problem.details.toPlainText()
     assert "Correlation per gene" in dock.results.summary.text()
     assert len(virtual_layers(viewer)) == 1
+
+
+def test_from_a_store_and_back_into_it(
+    viewer: Any, small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qtbot: Any
+) -> None:
+    from spatialdata import SpatialData, read_zarr
+
+    path = tmp_path / "tissue.zarr"
+    copy = SpatialData(shapes=dict(small.sdata.shapes), tables={"table": small.sdata["table"]})
+    copy.write(path)
+    monkeypatch.setattr(memory, "remembered_path", lambda: tmp_path / "docks.json")
+    monkeypatch.setattr(QMessageBox, "question", lambda *a: QMessageBox.StandardButton.Yes)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-stdiff", "Interpolate sections")
+    dock.data.source.picked.emit(str(path))
+    qtbot.waitUntil(lambda: dock.session.tissue is not None, timeout=20_000)
+    dock.form.fields["method"].value = "knn"
+    dock.form.fields["draws"].value = 0
+    dock.where.slider.set_value(50.0)
+    dock.run_bar.run_button.click()
+    qtbot.waitUntil(lambda: dock._job is None, timeout=60_000)
+    assert not dock.run_bar.problem.isVisible(), dock.run_bar.problem.details.toPlainText()
+    (name,) = dock.session.results
+    assert name in read_zarr(path).tables
+    assert memory.about_data(str(path))["where"] == {"at": 50.0}
+
+    dock.data.source.picked.emit(str(path))  # opened again: the result is there, and the depth
+    qtbot.waitUntil(lambda: dock.data._job is None, timeout=20_000)
+    assert dock.results.selected() == name
+    assert dock.where.values() == {"at": 50.0}
+    dock.results.remove.click()
+    assert set(read_zarr(path).tables) == {"table"}
