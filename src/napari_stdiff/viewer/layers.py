@@ -138,7 +138,7 @@ def make_points(coords: np.ndarray, name: str, section: str, virtual: bool, size
     return layer
 
 
-def crop(histology: Histology, coords: np.ndarray, margin: float = 0.12) -> Histology:
+def crop(histology: Histology, coords: np.ndarray, margin: float = 0.06) -> Histology:
     """Return the part of a picture around its cells, so that empty glass hides nothing.
 
     Parameters

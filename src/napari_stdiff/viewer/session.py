@@ -66,7 +66,7 @@ class Session:
         self.read_config = ReadConfig()
         self.results: dict[str, VirtualSection] = {}
         self.notes: dict[str, str] = {}
-        weakref.finalize(viewer, self._close)
+        weakref.finalize(viewer, self._close).atexit = False  # Qt is gone by then
 
     @property
     def viewer(self) -> Any:
