@@ -106,7 +106,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["interpolate"], "requires an argument"),
         (["interpolate", "d.h5ad"], "Say where the result goes"),
         (["interpolate", "d.h5ad", "--out", "o", "--epoch", "3"], "Did you mean --epochs"),
-        (["interpolate", "d.h5ad", "--epochs", "0"], "--epochs: input should be greater than"),
+        (["interpolate", "d.h5ad", "--width", "0"], "--width: input should be greater than"),
         (["interpolate", "d.h5ad", "--at", "up"], "--at: input should be a valid number or"),
         (
             ["interpolate", "d.h5ad", "--method", "magic"],

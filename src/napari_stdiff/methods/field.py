@@ -56,7 +56,7 @@ class Field(Method):
             for i, bandwidth in enumerate(_BANDWIDTHS):
                 self.bandwidth = bandwidth
                 monitor.step(i, len(_BANDWIDTHS), f"bandwidth {bandwidth * self.extent:.3g}")
-                errors = self._errors(cells, left_out)
+                errors = self._errors(cells, left_out, monitor)
                 if len(left_out) and errors.min() < best[0]:
                     best = (errors.min(), bandwidth, _PENALTIES[int(errors.argmin())])
         self.bandwidth, penalty = best[1], best[2]
@@ -173,7 +173,7 @@ class Field(Method):
         own = self.residuals[self.residual_code == kind]
         return own if len(own) else self.residuals
 
-    def _errors(self, cells: VisibleCells, left_out: list[str]) -> np.ndarray:
+    def _errors(self, cells: VisibleCells, left_out: list[str], monitor: Monitor) -> np.ndarray:
         """Return the error on left-out sections for each penalty, at the present bandwidth."""
         features = self._features(cells.coords, cells.code)
         expression = cells.expression[:, cells.telling_genes()]
@@ -184,6 +184,7 @@ class Field(Method):
             own, truth = features[rows], expression[rows]
             rest = gram - own.T @ own, right - own.T @ truth
             for j, penalty in enumerate(_PENALTIES):
+                monitor.check()
                 predicted = own @ _solve(*rest, penalty, len(self.types))
                 errors[j] += float(((predicted - truth) ** 2).mean())
         return errors
