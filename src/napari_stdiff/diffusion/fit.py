@@ -99,29 +99,33 @@ def train(
     every = max(steps // checks, 1)
     shown = 0.0
     network.train()
-    for step in range(1, steps + 1):
-        if len(order) < batch_size:
-            order = torch.cat([order, torch.randperm(n_rows, generator=generator)])
-        rows, order = order[:batch_size], order[batch_size:]
-        value = loss(network, rows, generator)
-        optimiser.zero_grad(set_to_none=True)
-        value.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        with torch.no_grad():
-            torch._foreach_lerp_(slow, quick, 1 - min(ema, (1 + step) / (10 + step)))
-        if step % 10 == 1 or step == steps:
-            now = float(value.detach())
-            shown = now if step == 1 else 0.8 * shown + 0.2 * now
-        monitor.step(step, steps, f"loss {shown:.3f}")
-        if score is not None and step % every == 0:
-            scores.append(score(average))
-            if scores[-1] < best:
-                best, best_steps = scores[-1], step
-                best_state = copy.deepcopy(average.state_dict()) if patience else None
-            elif patience and len(scores) - scores.index(min(scores)) > patience:
-                break
+    device = next(network.parameters()).device
+    # dropout draws from the global generator, which is put back as it was
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        for step in range(1, steps + 1):
+            if len(order) < batch_size:
+                order = torch.cat([order, torch.randperm(n_rows, generator=generator)])
+            rows, order = order[:batch_size], order[batch_size:]
+            value = loss(network, rows, generator)
+            optimiser.zero_grad(set_to_none=True)
+            value.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+            with torch.no_grad():
+                torch._foreach_lerp_(slow, quick, 1 - min(ema, (1 + step) / (10 + step)))
+            if step % 10 == 1 or step == steps:
+                now = float(value.detach())
+                shown = now if step == 1 else 0.8 * shown + 0.2 * now
+            monitor.step(step, steps, f"loss {shown:.3f}")
+            if score is not None and step % every == 0:
+                scores.append(score(average))
+                if scores[-1] < best:
+                    best, best_steps = scores[-1], step
+                    best_state = copy.deepcopy(average.state_dict()) if patience else None
+                elif patience and len(scores) - scores.index(min(scores)) > patience:
+                    break
     for mine, theirs in zip(average.buffers(), network.buffers(), strict=True):
         mine.copy_(theirs)
     if best_state is not None:
