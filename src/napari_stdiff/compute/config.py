@@ -63,5 +63,5 @@ def setting(
     **bounds
         pydantic bounds such as ``ge=0, le=1``.
     """
-    extra = {"unit": unit, "advanced": advanced}
+    extra: dict[str, Any] = {"unit": unit, "advanced": advanced}
     return Field(default, title=title, description=description, json_schema_extra=extra, **bounds)
