@@ -19,6 +19,7 @@ from napari_stdiff.data.virtual import VirtualSection
 from napari_stdiff.viewer.colors import (
     UNKNOWN,
     Values,
+    as_labels,
     is_number,
     label_order,
     limits_of,
@@ -105,6 +106,13 @@ def test_missing_labels_are_grey(small_tissue: Tissue) -> None:
     grey = np.array([int(UNKNOWN[i : i + 2], 16) / 255 for i in (1, 3, 5)] + [1.0])
     np.testing.assert_allclose(colours[0], grey, atol=1e-6)
     assert not np.allclose(colours[1], grey)
+
+
+def test_missing_values_that_became_text_are_missing() -> None:
+    column = pd.Series(["nan", "b", "a", None, "NA"])
+    assert label_order(column) == ["a", "b"]
+    assert list(as_labels(column)) == ["", "b", "a", "", ""]
+    assert label_order(column.astype("category")) == ["a", "b"]
 
 
 def test_what_is_a_number_and_what_a_label(small_tissue: Tissue) -> None:

@@ -25,6 +25,7 @@ UNKNOWN = "#8a8a8a"  # no value here: not measured, not predicted, not labelled
 PLAIN = "#56b4e9"
 VIRTUAL_EDGE = "#ff7f0e"
 _MOST_LABELS = 60
+_NO_LABEL = frozenset({"", "nan", "NaN", "NA", "None"})  # missing values that became text
 
 # Okabe and Ito's colours without black; lighter and darker turns follow when there are more
 # labels than hues, so that neighbours still differ in lightness.
@@ -89,9 +90,9 @@ def limits_of(values: np.ndarray, percentiles: tuple[float, float]) -> tuple[flo
 
 def safe_limits(lo: float, hi: float) -> tuple[float, float]:
     """Return finite limits with ``hi > lo``, which the colour bar needs to be drawn."""
-    if not np.isfinite(lo):
-        lo = 0.0
-    if not np.isfinite(hi) or hi <= lo:
+    lo = float(np.clip(lo, -1e30, 1e30)) if np.isfinite(lo) else 0.0  # float32 holds no more
+    hi = float(np.clip(hi, -1e30, 1e30)) if np.isfinite(hi) else lo
+    if hi <= lo:
         hi = lo + 1.0
     least = max(abs(lo), abs(hi)) * 1e-5  # below this, float32 cannot tell the ends apart
     return lo, max(hi, lo + max(least, 1e-6))
@@ -209,15 +210,20 @@ def _labels(tissue: Tissue, column: str, result: VirtualSection) -> np.ndarray:
 
 def as_labels(column: pd.Series) -> np.ndarray:
     """Return labels as strings, "" where there is none."""
-    return np.where(column.isna().to_numpy(), "", column.astype(str).to_numpy()).astype(object)
+    words = column.astype(str).to_numpy()
+    missing = column.isna().to_numpy() | np.isin(words, list(_NO_LABEL))
+    return np.where(missing, "", words).astype(object)
 
 
 def label_order(column: pd.Series) -> list[str]:
     """Return the labels of a column in their own order (categories) or sorted."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         present = set(column.dropna().unique())
-        return [str(c) for c in column.cat.categories if c in present]
-    return [str(v) for v in sorted(column.dropna().unique(), key=lambda v: (str(type(v)), v))]
+        labels = [str(c) for c in column.cat.categories if c in present]
+    else:
+        values = sorted(column.dropna().unique(), key=lambda v: (str(type(v)), v))
+        labels = [str(v) for v in values]
+    return [label for label in labels if label not in _NO_LABEL]
 
 
 def is_number(column: pd.Series) -> bool:
@@ -234,7 +240,7 @@ def useful_columns(tissue: Tissue) -> list[str]:
     return [
         str(name)
         for name, column in tissue.obs.items()
-        if is_number(column) or column.nunique() <= max(_MOST_LABELS, 0)
+        if is_number(column) or column.nunique() <= _MOST_LABELS
     ]
 
 

@@ -148,8 +148,8 @@ class ColourPanel(QWidget):
             least, most = colouring.span((0.0, 100.0))
             self.range.setRange(min(least, lo), max(most, hi))
             self.range.setValue((lo, hi))
-            self.low.setValue(float(f"{lo:.4g}"))
-            self.high.setValue(float(f"{hi:.4g}"))
+            self.low.setValue(float(f"{lo:.3g}"))
+            self.high.setValue(float(f"{hi:.3g}"))
         self.legend.show_stack(stack)
 
     def _show_kind(self, kind: str) -> None:
