@@ -111,7 +111,8 @@ def test_titles_tooltips_bounds(qapp: Any) -> None:
     titles = {label.text(): label.toolTip() for label in form.findChildren(QLabel)}
     for info in InterpolateConfig.model_fields.values():
         assert info.description in titles[info.title]
-    assert (form.fields["epochs"].min, form.fields["epochs"].max) == (1, 10_000)
+    epochs = form.fields["epochs"]
+    assert (epochs.min, epochs.max) == bounds_of(InterpolateConfig.model_fields["epochs"])
     assert form.fields["blend_value"].native.maximum() == 1.0
     assert set(form.fields["device"].choices) == {"auto", "cpu", "cuda", "mps"}
 

@@ -124,7 +124,9 @@ def task(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeTask]:
 
 @pytest.fixture
 def viewer(make_napari_viewer: Callable[..., Any]) -> Any:
-    return make_napari_viewer(show=True)
+    viewer = make_napari_viewer(show=True)
+    viewer.window.resize(800, 600)  # software rendering: fewer pixels, less waiting
+    return viewer
 
 
 @pytest.fixture
@@ -170,6 +172,16 @@ def test_nothing_open_says_what_to_do(dock: InterpolateWidget) -> None:
     assert not dock.task.isVisible()
     dock.run()  # there is nothing to run on
     assert dock._job is None
+
+
+def test_one_section_is_too_few(opened: InterpolateWidget, tissue: Tissue) -> None:
+    opened.session.set_tissue(tissue.rows(tissue.section == "section_1"), None)
+    assert opened.where.hint.isVisible()
+    assert not opened.where.slider.isVisible()
+    assert opened.where.values() == {"at": "middle"}
+    opened.session.set_tissue(tissue, None)
+    assert not opened.where.hint.isVisible()
+    assert opened.where.slider.isVisible()
 
 
 def test_sample_opens_as_a_stack(

@@ -105,10 +105,12 @@ class DataBox(QWidget):
             words = ["auto"] if key == "section_key" else ["auto", "none"]
             self._columns[key].set_choices([*words, *columns])
         depths = tissue.section_z.values()
+        low, high = min(depths), max(depths)
+        where = f"z from {low:.4g} to {high:.4g}" if high > low else f"z = {low:.4g}"
         self.about.setText(
             f"{len(depths)} section{'s' * (len(depths) != 1)}, {tissue.n_cells:,} cells, "
             f"{tissue.n_genes:,} genes ({tissue.values}); "
-            f"z from {min(depths):.4g} to {max(depths):.4g}{unit_words(tissue.unit)}."
+            f"{where}{unit_words(tissue.unit)}."
         )
         keys = ", ".join(f"{role}: {key}" for role, key in tissue.origin.keys.items())
         self.detected.setText("\n".join(part for part in (keys, *tissue.origin.notes) if part))

@@ -104,6 +104,8 @@ class InterpolateWidget(Dock):
         tissue = self.session.tissue
         if tissue is not self._running_on:
             self.cancel()  # what it returns is dropped
+            if self._job is None:
+                self.run_bar.clear()
         self.data.show_tissue()
         self.where.set_tissue(tissue)
         if tissue is not None and tissue.origin.path:

@@ -129,6 +129,11 @@ class RunBar(QWidget):
             self.bar.setValue(0)
             self.problem.show_problem(None)
 
+    def clear(self) -> None:
+        """Forget how the last run ended."""
+        self.set_running(False)
+        self.problem.show_problem(None)
+
     def show_progress(self, progress: Progress) -> None:
         """Show stage, time left and detail."""
         if not self.cancel_button.isEnabled():

@@ -76,6 +76,6 @@ class Where(QWidget):
 
     def _switch(self, *_: object) -> None:
         hiding = self.hiding.isChecked()
-        self.slider.setVisible(not hiding)
+        self.slider.setVisible(not hiding and self.slider.isEnabledTo(self))
         self.section.setVisible(hiding)
         self.changed.emit()
