@@ -58,7 +58,7 @@ def fit(folder: Path) -> tuple[Tissue, str, str]:
     started = time.monotonic()
     folder.mkdir(parents=True)
     say("Simulating a tissue of serial sections")
-    store = write_sample(folder / STORE, cells_per_section=1000, seed=0)
+    store = write_sample(folder / STORE, seed=0)
     tissue = read(store)
     hidden = tissue.sections[len(tissue.sections) // 2]
 

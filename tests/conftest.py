@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# Before torch and numpy load: two cores at most, so that runs are alike on every machine.
+# Before torch and numpy load: one thread, which small networks are quickest with on a busy machine.
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(variable, "2")
+    os.environ.setdefault(variable, "1")
 
 _ROOT = Path(__file__).resolve().parents[1]
+
+# As the package sets it; a test may load torch first.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Nothing a test does may reach the settings and the kept models of the person who runs it.
 _HOME = tempfile.TemporaryDirectory(prefix="napari-stdiff-tests-")
