@@ -36,11 +36,11 @@ def main() -> None:
 
 
 def shrink(source: Path, target: Path, width: int = 1200) -> None:
-    """Write a small PNG: at most `width` pixels wide, 128 colours."""
+    """Write a small PNG: at most `width` pixels wide, 256 colours."""
     image = Image.open(source).convert("RGB")
     if image.width > width:
         image = image.resize((width, round(image.height * width / image.width)))
-    image.quantize(128).save(target, optimize=True)
+    image.quantize(256, method=Image.Quantize.MAXCOVERAGE).save(target, optimize=True)
     print(f"{target.relative_to(ROOT)}: {target.stat().st_size // 1024} KB")
 
 
