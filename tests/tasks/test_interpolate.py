@@ -94,7 +94,7 @@ def test_same_seed_same_section(tissue: Tissue, method: str) -> None:
         shutil.rmtree(fitted_module.cache_folder())
     np.testing.assert_array_equal(answers[0].mean, answers[1].mean)
     np.testing.assert_array_equal(answers[0].draws, answers[1].draws)
-    assert not np.array_equal(answers[0].mean, answers[2].mean)
+    assert not np.array_equal(answers[0].draws, answers[2].draws)
 
 
 def test_a_fit_is_kept_and_lambda_does_not_need_another(tissue: Tissue) -> None:
@@ -198,7 +198,7 @@ def test_tier_a_without_types_is_refused(tissue: Tissue) -> None:
 def test_the_cost_is_said_before(tissue: Tissue, method: str) -> None:
     small = estimate(tissue, QUICK.but(method=method, hide="s2"))
     large = estimate(tissue, QUICK.but(method=method, hide="s2", width=512, epochs=500, draws=64))
-    assert 0 < small.seconds
+    assert small.seconds > 0
     assert small.memory_mib < large.memory_mib
     if method != "typed-knn":
         assert 0 < small.parameters < large.parameters

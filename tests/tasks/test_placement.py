@@ -42,7 +42,7 @@ def moved(tissue: Tissue, shift: float) -> Tissue:
     """Return two sections, the second being the first moved along x by `shift`."""
     rows = tissue.section == "s0"
     first = tissue.coords[rows]
-    second = first + [10.0, 0.0, shift]
+    second = first + np.array([10.0, 0.0, shift])
     both = tissue.rows(np.concatenate([np.flatnonzero(rows)] * 2))
     return replace(
         both,
