@@ -7,9 +7,6 @@ PY := .venv/bin/python
 STAMP := .venv/.installed
 DISPLAYED := scripts/with-display.sh
 
-# Threads that wait by spinning slow small networks tenfold on a busy machine.
-export OMP_WAIT_POLICY ?= PASSIVE
-
 .PHONY: help setup system test lint pytest demo docs-pictures clean
 
 help: ## say what can be made

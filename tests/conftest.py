@@ -17,9 +17,6 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 _ROOT = Path(__file__).resolve().parents[1]
 
-# As the package sets it; a test may load torch first.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 # Nothing a test does may reach the settings and the kept models of the person who runs it.
 _HOME = tempfile.TemporaryDirectory(prefix="napari-stdiff-tests-")
 for variable in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "NAPARI_STDIFF_CONFIG"):

@@ -5,13 +5,8 @@ Importing the package is cheap: torch, napari, Qt, scanpy and squidpy load when 
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
-
-# torch's threads wait for each other without spinning: beside a busy window or another program a
-# spinning fit is about ten times slower (and it takes the window's time). Read when torch loads.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from .compute.errors import StdiffError

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from .errors import StdiffError
@@ -33,3 +36,20 @@ def choose_device(name: DeviceName = "auto") -> torch.device:
         have = ", ".join(k for k, there in present.items() if there)
         raise StdiffError(f"This machine has no device '{name}'; choose one of: auto, {have}.")
     return torch.device(name)
+
+
+@contextmanager
+def few_threads() -> Iterator[None]:
+    """Let torch use half the cores, four at most, inside the block.
+
+    The layers here are small: more threads wait for each other longer than they help, by far so
+    where another program wants a core, and a window beside the work needs one to stay fluid.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, min(4, before, (os.cpu_count() or 2) // 2)))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -88,7 +88,7 @@ def train(
     best, best_steps, best_state = float("inf"), steps, None
     scores: list[float] = []
     optimiser = torch.optim.AdamW(
-        network.parameters(), lr=learning_rate, weight_decay=weight_decay
+        network.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, learning_rate, total_steps=max(steps, 2)

@@ -94,7 +94,7 @@ class InterpolationSettings(Config):
         "dpm++2m", "Sampler", "How draws are denoised.", advanced=True
     )
     sampler_steps: int = setting(
-        4, "Sampler steps", "Denoising steps a draw.", ge=1, le=2000, advanced=True
+        3, "Sampler steps", "Denoising steps a draw.", ge=1, le=2000, advanced=True
     )
     seed: int = setting(0, "Seed", "Same seed, same device, same result.", ge=0, le=2**31 - 1)
     device: DeviceName = setting("auto", "Device", "Where to compute.")

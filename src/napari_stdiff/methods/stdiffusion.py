@@ -12,6 +12,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from ..compute.device import few_threads
 from ..compute.monitor import Cancelled, Monitor
 from ..data.prediction import Prediction, Query
 from ..data.tissue import Tissue
@@ -28,7 +29,7 @@ from .tuning import Chosen, choose
 
 EPOCHS = 16
 STEPS = (400, 1500)
-TRIAL = 0.4  # of the training steps, when a section is left out to choose settings
+TRIAL = 0.25  # of the training steps, when a section is left out to choose settings
 
 
 class StDiffusion(Method):
@@ -51,6 +52,7 @@ class StDiffusion(Method):
         """Take lambda, noise level and sampler from `config`."""
         self.config = config
 
+    @few_threads()
     def fit(
         self,
         tissue: Tissue,
@@ -63,7 +65,7 @@ class StDiffusion(Method):
         self.config, self.chosen = config, Chosen()
         steps = _steps(len(cells.code), config)
         if len(cells.section_z) > 2:
-            with monitor.stage("Choosing settings", 0.4):
+            with monitor.stage("Choosing settings", 0.3):
                 # the settings that only draws use are chosen for the default way of drawing, so
                 # that one fit serves all of them
                 plain = type(config)(**config.model_dump(exclude=set(self.draw_fields)))
@@ -75,6 +77,7 @@ class StDiffusion(Method):
             self.core.train(steps, config, monitor)
         return self
 
+    @few_threads()
     def sample(self, query: Query, n_draws: int, monitor: Monitor) -> Prediction:
         """Return the blended mean, and draws of whole cells."""
         core, cells, n = self.core, self.core.cells, query.n_cells

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..compute.device import choose_device
+from ..compute.device import choose_device, few_threads
 from ..compute.monitor import Cancelled, Monitor
 from ..data.prediction import Prediction, Query
 from ..data.tissue import Tissue
@@ -113,6 +113,7 @@ class StDiffusionPaper(Method):
         """Take lambda, noise level and sampler; what was not said is as in the paper."""
         self.config = config.filled(**PRESET)
 
+    @few_threads()
     def fit(
         self,
         tissue: Tissue,
@@ -163,6 +164,7 @@ class StDiffusionPaper(Method):
             ).network
         return self
 
+    @few_threads()
     def sample(self, query: Query, n_draws: int, monitor: Monitor) -> Prediction:
         """Return draws and their mean."""
         cells, n = self.cells, query.n_cells
