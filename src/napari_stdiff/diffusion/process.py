@@ -171,7 +171,8 @@ class Ddpm(Process):
     def denoise(self, net: Network, x: Tensor, sigma: Tensor, cond: Any) -> Tensor:
         """Take the predicted noise away; the network sees x_t on its unit-variance scale."""
         s = sigma[:, None]
-        steps = torch.searchsorted(self.table.to(sigma.device), sigma.double() * (1 - 1e-6))
+        # on the CPU, since not every GPU has the float64 that tells neighbouring steps apart
+        steps = torch.searchsorted(self.table, sigma.cpu().double() * (1 - 1e-6))
         eps = net(x / (1 + s**2).sqrt(), steps.to(x) / len(self.betas), cond)
         return x - s * eps
 

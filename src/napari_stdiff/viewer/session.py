@@ -108,12 +108,12 @@ class Session:
         read_config
             How it was read; the defaults if None.
         """
+        stack = self.stack  # made first, so that it draws once: when it hears the signal
         self.tissue = tissue
         self.store = str(store) if isinstance(store, Path) else store
         self.read_config = read_config or ReadConfig()
         self.notes = {}
         self.results = {section.name: section for section in self._stored()}
-        stack = self.stack  # made before the signal, so that it hears it
         self.tissue_changed.emit()
         if self.results:
             self.results_changed.emit()
