@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ..diffusion.basis import Basis
 from .cells import VisibleCells
 from .flanks import SectionTrees, average_rows, flank_groups
 
@@ -18,6 +19,8 @@ _NEAR = (15, 60)  # neighbours whose types make up the two scales of composition
 _PER_SECTION = 60
 _FREQUENCIES = 48
 _BANDWIDTH = 1.2
+RANK = 400  # genes up to this many are taken one by one, more through their principal axes
+CLIP = 10.0  # standard deviations beyond which a value is an outlier
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,16 @@ class Context:
         x = self.cells.expression
         return x.mean(axis=0), np.maximum(x.std(axis=0), 1e-6)
 
+    def standard(self, x: np.ndarray) -> np.ndarray:
+        """Return (cells, genes) expression in standard deviations, outliers clipped."""
+        mean, std = self.scale
+        return np.clip((x - mean) / std, -CLIP, CLIP)
+
+    @cached_property
+    def basis(self) -> Basis:
+        """Basis of standardised expression, for what the network is given and gives."""
+        return Basis.fit(self.standard(self.cells.expression), RANK, 0)
+
     @cached_property
     def spacing(self) -> float:
         """Median distance between neighbouring sections."""
@@ -112,7 +125,6 @@ class Context:
         centre, extent = self.frame
         place = (coords - centre) / extent
         angle = place @ self._waves
-        mean, std = self.scale
         parts = [
             kind,
             known[:, None],
@@ -121,7 +133,7 @@ class Context:
             np.cos(angle),
             2 * mix,
             gaps,
-            (average - mean) / std,
+            self.basis.encode(self.standard(average)),
         ]
         return Surroundings(np.concatenate(parts, axis=1).astype(np.float32), average)
 

@@ -16,7 +16,7 @@ from ..diffusion.fit import Score, Trained, train
 from ..diffusion.process import Process
 from ..diffusion.scores import NormalScores
 from .cells import VisibleCells
-from .context import Context, Surroundings
+from .context import RANK, Context, Surroundings
 from .donors import Donors
 from .network import (
     DrawAndMean,
@@ -30,10 +30,8 @@ from .network import (
 from .settings import InterpolationSettings
 from .streams import cell_uniforms
 
-RANK = 400  # genes up to this many are modelled one by one, more through their principal axes
 TYPE_DROPOUT = 0.1
 MEAN_SHARE = 0.4  # of a batch, trained on the means; the rest is noised
-CLIP = 10.0  # standard deviations beyond which a value is an outlier
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,6 @@ class Core:
         self._low, self._high = self.normal.ranks(cells.expression)
         middle = self.normal.scores(self._low, self._high, np.float32(0.5))
         self.basis = Basis.fit(middle, RANK, config.seed)
-        self.value_basis = Basis.fit(self._standard(), RANK, config.seed)
 
     def train(
         self,
@@ -93,13 +90,13 @@ class Core:
     ) -> Trained:
         """Fit the network; `score` looks at it now and then."""
         typed, untyped = self._conditions(monitor)
-        values = self.value_basis.encode(self._standard()).astype(np.float32)
+        values = self.context.basis.encode(self.context.standard(self.cells.expression))
         shape = Shape(
-            self.basis.rank, self.value_basis.rank, typed.shape[1], config.width, config.depth
+            self.basis.rank, self.context.basis.rank, typed.shape[1], config.width, config.depth
         )
         self.network = shape.build(config.seed).to(self.device)
         with_type, without_type = torch.from_numpy(typed), torch.from_numpy(untyped)
-        targets = torch.from_numpy(np.ascontiguousarray(values))
+        targets = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
         dropout = TYPE_DROPOUT if self.cells.types else 0.0
 
         def loss(net: nn.Module, rows: Tensor, generator: torch.Generator) -> Tensor:
@@ -142,7 +139,7 @@ class Core:
         """Return mean expression (cells, genes), and mean scores (cells, rank)."""
         values, scores = in_chunks((network or self.network).means, self.device, condition)
         mean, std = self.context.scale
-        return self.value_basis.decode(values) * std + mean, scores
+        return self.context.basis.decode(values) * std + mean, scores
 
     def draw(
         self,
@@ -213,10 +210,6 @@ class Core:
 
     def _scores(self, rows: np.ndarray, u: np.ndarray) -> np.ndarray:
         return self.normal.scores(self._low[rows], self._high[rows], u)
-
-    def _standard(self) -> np.ndarray:
-        mean, std = self.context.scale
-        return np.clip((self.cells.expression - mean) / std, -CLIP, CLIP)
 
     def _conditions(self, monitor: Monitor) -> tuple[np.ndarray, np.ndarray]:
         """Return conditions of the visible cells with and without their type."""

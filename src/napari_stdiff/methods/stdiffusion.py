@@ -18,7 +18,8 @@ from ..data.prediction import Prediction, Query
 from ..data.tissue import Tissue
 from .base import Cost, Method
 from .cells import VisibleCells, unmatched_note
-from .core import RANK, Core
+from .context import RANK
+from .core import Core
 from .cost import network_cost
 from .donors import Donors
 from .files import known_labels, read_model, refuse_misfit, write_model
@@ -135,7 +136,7 @@ class StDiffusion(Method):
     def cost(cls, tissue: Tissue, config: InterpolationSettings, n_cells: int) -> Cost:
         """Estimate from the size of the network and the speed of this machine."""
         genes, types = min(tissue.n_genes, RANK), len(known_labels(tissue.cell_type))
-        condition = 3 * types + 1 + 3 + 96 + 2 + tissue.n_genes
+        condition = 3 * types + 1 + 3 + 96 + 2 + genes
         shape = Shape(genes, genes, condition, config.width, config.depth)
         steps = _steps(tissue.n_cells, config) * (1 + TRIAL * (len(tissue.sections) > 2))
         return network_cost(
