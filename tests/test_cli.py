@@ -121,6 +121,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["info", "nowhere.zarr"], "nowhere.zarr"),
         (["remove", "nowhere.zarr", "x"], "nowhere.zarr"),
         (["nonsense"], "Unknown command"),
+        (["sample", ""], "names no store"),
+        (["sample", "s.zarr", "--depth", "1e30"], "--depth"),
+        (["info", "d.h5ad", "--spacing", "inf"], "--spacing: input should be a finite number"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_code_2(

@@ -43,3 +43,14 @@ def test_a_copy_is_validated_and_remembers_what_was_said() -> None:
 
 def test_a_preset_fills_what_was_not_said() -> None:
     assert Example(steps=5).filled(steps=9, kind="b") == Example(steps=5, kind="b")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_numbers_are_finite(value: float) -> None:
+    class Length(Config):
+        """A length."""
+
+        length: float = setting(1.0, "Length", "How long.")
+
+    with pytest.raises(StdiffError, match="length: input should be a finite number"):
+        Length.of(length=value)

@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 from napari_stdiff.compute.errors import StdiffError
+from napari_stdiff.compute.monitor import Monitor
 from napari_stdiff.data.tissue import Tissue
 from napari_stdiff.methods.files import known_labels, read_model, refuse_misfit, write_model
+from napari_stdiff.methods.registry import load_method, method_class
+from napari_stdiff.methods.settings import InterpolationSettings
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -75,3 +78,18 @@ def test_known_labels_leaves_out_what_is_missing() -> None:
     labels = np.array(["b", None, float("nan"), "a", "b"], dtype=object)
     assert known_labels(labels) == ["a", "b"]
     assert known_labels(None) == []
+
+
+def test_a_model_with_something_missing_is_refused(
+    make_tissue: Callable[..., Tissue], tmp_path: Path
+) -> None:
+    tissue = make_tissue()
+    method = method_class("typed-knn")().fit(tissue, None, InterpolationSettings(), Monitor())
+    method.save(tmp_path)
+    assert load_method("typed-knn", tmp_path, tissue).id == "typed-knn"
+    meta = json.loads((tmp_path / "model.json").read_text())
+    for name in set(meta) - {"format", "kind"}:
+        left = {k: v for k, v in meta.items() if k != name}
+        (tmp_path / "model.json").write_text(json.dumps(left))
+        with pytest.raises(StdiffError, match="damaged or of another version"):
+            load_method("typed-knn", tmp_path, tissue)

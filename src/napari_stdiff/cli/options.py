@@ -46,12 +46,12 @@ def keep_model(tissue: Tissue, config: InterpolateConfig, model: str, folder: st
 
     The fit itself is not done again: it is kept by the run.
     """
-    from ..methods.registry import method_class
+    from ..methods.registry import load_method
     from ..tasks.fitted import fitted
 
     visible = tissue.split(config.hide)[0] if config.hide else tissue
     if model:
-        method = method_class(config.method).load(Path(model), visible)
+        method = load_method(config.method, model, visible)
     else:
         method, _ = fitted(visible, config, Monitor())
     method.save(Path(folder))

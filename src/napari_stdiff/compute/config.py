@@ -12,7 +12,7 @@ from .errors import StdiffError, sentence_of
 class Config(BaseModel):
     """A frozen declaration of parameters that refuses names it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
     def of(cls, **values: Any) -> Self:

@@ -41,7 +41,7 @@ class SimulateConfig(Config):
     spacing: float = setting(40.0, "Spacing", "Distance between sections.", unit="um", gt=0)
     width: float = setting(1400.0, "Width", "Width of the field of view.", unit="um", ge=100)
     image_size: int = setting(700, "Image size", "Width of each image.", unit="px", ge=50, le=8000)
-    depth: float = setting(220.0, "Depth", "Counts that a cell has on average.", ge=5)
+    depth: float = setting(220.0, "Depth", "Counts that a cell has on average.", ge=5, le=1e6)
     depth_spread: float = setting(
         0.35, "Depth spread", "Standard deviation of the log depth of cells.", ge=0, le=2
     )
@@ -192,7 +192,9 @@ def write_sample(path: str | Path, config: SimulateConfig | None = None, **setti
     StdiffError
         When one of the three exists, or the folder cannot be written.
     """
-    store = Path(path)
+    store = Path(path).expanduser()
+    if not store.name:
+        raise StdiffError(f"'{path}' names no store; say where it goes, for example sample.zarr.")
     beside = [store.with_name(f"{store.stem}_{what}.h5ad") for what in ("reference", "truth")]
     for place in (store, *beside):
         if place.exists():

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Literal, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
 
 from ..compute.errors import StdiffError
 from .base import Method
+
+if TYPE_CHECKING:
+    from ..data.tissue import Tissue
 
 InterpolationMethod = Literal[
     "stdiffusion",
@@ -47,3 +51,25 @@ def method_class(name: str) -> type[Method]:
     module, _, attribute = _PLACES[name].partition(":")
     found: type[Method] = getattr(import_module(f"{__package__}.{module}"), attribute)
     return found
+
+
+def load_method(name: str, folder: str | Path, tissue: Tissue) -> Method:
+    """Return the method called `name` as it was saved to `folder`, fit for `tissue`.
+
+    Raises
+    ------
+    StdiffError
+        When there is no such method or model, it does not fit the tissue, or something in the
+        model is missing or of the wrong shape.
+    """
+    cls = method_class(name)
+    try:
+        return cls.load(Path(folder).expanduser(), tissue)
+    except StdiffError:
+        raise
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        if type(error).__name__ == "OutOfMemoryError":  # torch's, of a device that is too small
+            raise
+        raise StdiffError(
+            f"The model in '{folder}' is damaged or of another version; fit it again."
+        ) from error

@@ -17,7 +17,7 @@ from ..compute.monitor import Monitor
 from ..data.record import versions
 from ..data.tissue import Tissue
 from ..methods.base import Method
-from ..methods.registry import method_class
+from ..methods.registry import load_method, method_class
 from .config import InterpolateConfig
 
 _IN_MEMORY = 4
@@ -68,7 +68,7 @@ def fitted(
         found = _recent.get(key)
     if found is None and place.is_dir():
         try:
-            found = method_class(config.method).load(place, tissue)
+            found = load_method(config.method, place, tissue)
         except StdiffError:  # half-written by a run that was killed; it is fitted anew
             shutil.rmtree(place, ignore_errors=True)
     kept = found is not None

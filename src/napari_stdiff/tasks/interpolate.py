@@ -20,7 +20,7 @@ from ..data.record import RunRecord, describe_input
 from ..data.tissue import Tissue
 from ..data.virtual import VirtualSection
 from ..methods.base import Cost, Method
-from ..methods.registry import method_class
+from ..methods.registry import load_method, method_class
 from ..scoring.section import score_section
 from .config import InterpolateConfig
 from .fitted import fitted
@@ -208,7 +208,7 @@ def _method(
     if model is None:
         return fitted(visible, config, monitor)
     if not isinstance(model, Method):
-        model = method_class(config.method).load(Path(model), visible)
+        model = load_method(config.method, model, visible)
     model.configure(config)
     return model, True
 
