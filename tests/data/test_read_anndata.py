@@ -364,3 +364,10 @@ def test_any_sections_in_any_order_keep_rows_together(codes, dense, dtype):
     np.testing.assert_array_equal(tissue.coords[:, 2], np.arange(n))
     np.testing.assert_array_equal(tissue.dense(str(tissue.genes[1])), x[:, 1])
     assert list(tissue.section) == [f"s{c}" for c in codes]
+
+
+def test_coordinates_out_of_all_reach_are_refused(make_adata):
+    adata = make_adata({})
+    adata.obsm["spatial"] = adata.obsm["spatial"] * 1e200
+    with pytest.raises(StdiffError, match="too far to compute with"):
+        read(adata)

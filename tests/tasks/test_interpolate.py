@@ -203,3 +203,21 @@ def test_the_cost_is_said_before(tissue: Tissue, method: str) -> None:
     if method != "typed-knn":
         assert 0 < small.parameters < large.parameters
         assert small.seconds < large.seconds
+
+
+def test_given_cells_are_compared_with_a_hidden_section(tissue: Tissue, tmp_path: Path) -> None:
+    few = tmp_path / "few.csv"
+    few.write_text("x,y,cell_type\n" + "".join(f"{i},{i},glia\n" for i in range(5, 95)))
+    section = interpolate(tissue, config=KNN, hide="s2", cells="given", positions=str(few))
+    assert section.query.n_cells == 90
+    assert section.record.scores["pcc"] is None  # other cells: nothing to pair
+    own = Query(tissue.split("s2")[1].coords)
+    assert interpolate(tissue, config=KNN, hide="s2", query=own).record.scores["pcc"] is not None
+    with pytest.raises(StdiffError, match="have no tier"):
+        interpolate(tissue, config=KNN, hide="s2", cells="given", positions=str(few), tier="A")
+
+
+@pytest.mark.parametrize("tier", ["A", "B"])
+def test_a_tier_with_cells_takes_no_others(tissue: Tissue, tier: str) -> None:
+    with pytest.raises(StdiffError, match=f"Tier {tier} takes the cells of the hidden section"):
+        interpolate(tissue, config=KNN, hide="s2", tier=tier, cells="grid")

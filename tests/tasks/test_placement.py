@@ -149,3 +149,24 @@ def _make() -> Tissue:
 
 
 _TISSUE = _make()
+
+
+def test_sections_all_at_one_depth_are_told(tissue: Tissue) -> None:
+    flat = replace(tissue, coords=tissue.coords * [0, 1, 1] + [7, 0, 0])
+    with pytest.raises(StdiffError, match="All sections are at z = 7 um"):
+        parents(flat, 7.0)
+
+
+@pytest.mark.parametrize("cells", ["transport", "nearest", "grid"])
+def test_a_parent_may_be_a_single_cell(tissue: Tissue, cells: str) -> None:
+    keep = np.ones(tissue.n_cells, dtype=bool)
+    keep[151:300] = False
+    for z in (5.0, 12.0):
+        query = place(tissue.rows(keep), z, InterpolateConfig(cells=cells))
+        assert query.n_cells >= 1
+        assert np.isfinite(query.coords).all()
+
+
+def test_a_grid_far_too_fine_is_refused(tissue: Tissue) -> None:
+    with pytest.raises(StdiffError, match="larger grid step"):
+        place(tissue, 14.0, InterpolateConfig(cells="grid", grid_step=0.001))

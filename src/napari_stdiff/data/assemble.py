@@ -144,12 +144,14 @@ def assemble(
         title = "Cell types" if role == "cell_type" else "Layers"
         notes.append(f"{title}: obs column '{key}'{gap}.")
 
+    coords = np.column_stack([depth.z, xy[:, 1], xy[:, 0]])
+    checks.check_reach(coords)
     tissue = Tissue(
         expression=expression,
         values=values,
         genes=table.var_names.astype(str).to_numpy(dtype=object),
         names=table.obs_names.astype(str).to_numpy(dtype=object),
-        coords=np.column_stack([depth.z, xy[:, 1], xy[:, 0]]),
+        coords=coords,
         unit=depth.unit,
         section=section,
         cell_type=labels["cell_type"],

@@ -14,6 +14,7 @@ from .tissue import Tissue, Values
 
 _SHOWN = 15
 _LOOKED_AT = 5_000_000
+_FARTHEST = 1e15  # beyond, distances and their squares lose all meaning
 
 
 def listing(names: Iterable[Any]) -> str:
@@ -167,6 +168,16 @@ def as_coordinates(values: Any, n_cells: int, where: str) -> np.ndarray:
             "remove them first."
         )
     return out
+
+
+def check_reach(coords: np.ndarray) -> None:
+    """Refuse (cells, 3) coordinates too large to compute distances with."""
+    reach = float(np.abs(coords).max()) if coords.size else 0.0
+    if not reach <= _FARTHEST:
+        raise StdiffError(
+            f"The coordinates reach {reach:.3g}, too far to compute with; check x, y, z and the "
+            "spacing, and give them in um."
+        )
 
 
 def no_such(what: str, key: str, there: Iterable[Any]) -> StdiffError:

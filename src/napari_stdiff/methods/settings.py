@@ -57,8 +57,8 @@ class InterpolationSettings(Config):
     neighbours: int = setting(
         0,
         "Neighbours",
-        "Nearest cells taken from the flanking sections; 0 chooses by leaving out a training "
-        "section.",
+        "Near cells taken from each flanking section; 0 leaves it to the method, which takes 60 "
+        "or chooses by leaving out a training section.",
         ge=0,
         le=500,
         advanced=True,

@@ -111,7 +111,7 @@ def interpolate(
         seconds["sample"] = perf_counter() - start
     scores: dict[str, float | None] = {}
     if hidden is not None:
-        scores = _scores(visible, hidden, prediction, asked if tier == "C" else None)
+        scores = _scores(visible, hidden, prediction, asked, tier)
     record = RunRecord(
         task="interpolate",
         method=config.method,
@@ -184,6 +184,8 @@ def _cells(
     if query is not None:
         return query, "", "given"
     if config.cells == "given":
+        if config.tier != "auto":
+            raise StdiffError("Cells that are given have no tier; leave the tier at 'auto'.")
         return given_cells(config.positions, z), "", "given"
     if hidden is None:
         if config.tier != "auto":
@@ -193,6 +195,11 @@ def _cells(
     if config.tier == "C" or (config.tier == "auto" and config.cells != "auto"):
         how = "transport" if config.cells == "auto" else config.cells
         return place(visible, z, config), "C", how
+    if config.cells != "auto":
+        raise StdiffError(
+            f"Tier {config.tier} takes the cells of the hidden section itself; leave cells at "
+            "'auto', or take tier C."
+        )
     if config.tier == "B" or hidden.cell_type is None:
         if config.tier == "A":
             raise StdiffError(
@@ -214,16 +221,20 @@ def _method(
 
 
 def _scores(
-    visible: Tissue, hidden: Tissue, prediction: Prediction, query: Query | None
+    visible: Tissue, hidden: Tissue, prediction: Prediction, query: Query, tier: str
 ) -> dict[str, float | None]:
-    """Compare with the hidden section, on the scale of what is visible."""
+    """Compare with the hidden section, on the scale of what is visible.
+
+    Cell by cell where the cells are the hidden section's own, as clouds of cells otherwise.
+    """
+    own = tier != "C" and np.array_equal(query.coords[:, 1:], hidden.coords[:, 1:])
     normaliser = Normaliser.fit(visible)
     return score_section(
         normaliser(hidden),
         hidden.coords,
         hidden.cell_type,
         prediction,
-        query=query,
+        query=None if own else query,
         scale=normaliser(visible).std(axis=0),
     )
 

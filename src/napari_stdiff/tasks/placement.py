@@ -15,6 +15,7 @@ from ..methods.flanks import flanking_sections, label_codes
 from .config import InterpolateConfig
 
 _LEAF = 1500  # cells that are matched at once; an assignment grows with the cube
+_MOST = 2_000_000  # points of a grid; more is a step in the wrong unit
 
 
 def parents(tissue: Tissue, z: float) -> tuple[str, str, float]:
@@ -29,6 +30,11 @@ def parents(tissue: Tissue, z: float) -> tuple[str, str, float]:
     found = flanking_sections(depth, z)
     if len(found) < 2 or not min(depth.values()) < z < max(depth.values()):
         low, high = min(depth.values()), max(depth.values())
+        if not low < high:
+            raise StdiffError(
+                f"All sections are at z = {low:g} {tissue.unit}, so nothing is between them; name "
+                "another z column, or 'none' and a spacing (z key, spacing)."
+            )
         raise StdiffError(
             f"There is no measured section on both sides of z = {z:g} {tissue.unit}; choose a "
             f"depth between {low:g} and {high:g} {tissue.unit}."
@@ -110,14 +116,14 @@ def _resample(yx: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
     if n <= len(yx):
         return yx[np.sort(rng.choice(len(yx), n, replace=False))]
     extra = rng.choice(len(yx), n - len(yx), replace=n > 2 * len(yx))
-    gap = 1.0
-    if len(yx) > 1:
-        gap = _gap(yx)
+    gap = _gap(yx)
     return np.concatenate([yx, yx[extra] + rng.normal(scale=gap / 2, size=(len(extra), 2))])
 
 
 def _gap(yx: np.ndarray) -> float:
-    """Return the median distance of (n, 2) points to their nearest neighbour."""
+    """Return the median distance of (n, 2) points to their nearest neighbour; 1 for one point."""
+    if len(yx) < 2:
+        return 1.0
     distance = np.asarray(cKDTree(yx).query(yx, k=2)[0])
     return max(float(np.median(distance[:, 1])), 1e-9)
 
@@ -147,7 +153,7 @@ def _grid(sides: list[Side], weight: float, step: float, rng: np.random.Generato
     """
     everything = np.concatenate([yx for yx, _ in sides])
     low, high = everything.min(axis=0), everything.max(axis=0)
-    gap = _gap(sides[0][0])
+    gap = _gap(max((yx for yx, _ in sides), key=len))
     pixel = max(2 * gap, float((high - low).max()) / 512)
     margin = 4
     shape = tuple(np.ceil((high - low) / pixel).astype(int) + 2 * margin + 1)
@@ -161,6 +167,11 @@ def _grid(sides: list[Side], weight: float, step: float, rng: np.random.Generato
         depth += share * inside
         area += share * mask.sum() * pixel**2 / max(len(yx), 1)
     step = step or float(np.sqrt(area))
+    if float(np.prod((high - low) / step + 1)) > _MOST:
+        raise StdiffError(
+            f"A grid with steps of {step:g} would have more than {_MOST:,} points here; take a "
+            "larger grid step, or 0 for the density of the parents."
+        )
     axes = [np.arange(lo, hi + step / 2, step) for lo, hi in zip(low, high, strict=True)]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
     where = np.rint((points - low) / pixel).astype(int) + margin

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from ..compute.errors import StdiffError
 from ..data.read_config import ReadConfig
 from ..data.tissue import Tissue
 from ..data.virtual import VirtualSection
+from .worker import Job, Problem
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -54,6 +56,7 @@ class Session:
 
     tissue_changed = Signal()
     results_changed = Signal()
+    saved = Signal(str)  # a result's name, when it is known whether its store took it
     closed = Signal()
 
     def __init__(self, viewer: ViewerModel) -> None:
@@ -66,6 +69,8 @@ class Session:
         self.read_config = ReadConfig()
         self.results: dict[str, VirtualSection] = {}
         self.notes: dict[str, str] = {}
+        self._stored_as: dict[str, str] = {}  # result -> its name in the store
+        self._writing = threading.Lock()  # one writer a store
         weakref.finalize(viewer, self._close).atexit = False  # Qt is gone by then
 
     @property
@@ -109,11 +114,14 @@ class Session:
             How it was read; the defaults if None.
         """
         stack = self.stack  # made first, so that it draws once: when it hears the signal
+        with self._writing:  # what is still being saved may be in the store that is opened
+            self.results = {}
         self.tissue = tissue
         self.store = str(store) if isinstance(store, Path) else store
         self.read_config = read_config or ReadConfig()
         self.notes = {}
         self.results = {section.name: section for section in self._stored()}
+        self._stored_as = {name: name for name in self.results}
         self.tissue_changed.emit()
         if self.results:
             self.results_changed.emit()
@@ -129,33 +137,52 @@ class Session:
         str
             The name it goes by, made unique where it was taken.
         """
-        name = _free_name(section.name, self.results)
-        section = replace(section, name=name)
-        if not persist:
-            self.notes[name] = "it was not to be saved"
+        name = self._show(section)
+        if persist:
+            self._told(name, self._writer(name)())
         else:
-            name = self._save(section)
-            section = replace(section, name=name)
-        _ = self.stack
-        self.results[name] = section
-        self.results_changed.emit()
+            self.notes[name] = "it was not to be saved"
+        return name
+
+    def keep_result(self, section: VirtualSection) -> str:
+        """Draw `section` at once and save it in the background: a store takes seconds.
+
+        Returns
+        -------
+        str
+            As `add_result` does; `saved` tells when the store has it, or cannot take it.
+        """
+        name = self._show(section)
+        results, write = self.results, self._writer(name)
+        if self._results_store() is None:
+            self._told(name, write())
+            return name
+
+        def done(why: str) -> None:
+            if self.results is results and name in results and not self.is_closed:
+                self._told(name, why)
+
+        job = Job(lambda monitor: write())
+        job.deliver(done, lambda error: done(Problem.of(error).sentence), lambda: None)
+        job.start()
         return name
 
     def remove_result(self, name: str) -> None:
         """Remove the result called `name` from the canvas and from the store."""
         if name not in self.results:
             return
-        in_memory = name in self.notes
         del self.results[name]
         self.notes.pop(name, None)
         store = self._results_store()
-        if not in_memory and store is not None:
-            from ..data.results import remove_result
+        with self._writing:  # it may just be on its way into the store
+            stored = self._stored_as.pop(name, "")
+            if stored and store is not None:
+                from ..data.results import remove_result
 
-            try:
-                remove_result(store, name)
-            except (StdiffError, OSError) as error:
-                self.notice(f"'{name}' is off the canvas but still in its store: {error}")
+                try:
+                    remove_result(store, stored)
+                except (StdiffError, OSError) as error:
+                    self.notice(f"'{name}' is off the canvas but still in its store: {error}")
         self.results_changed.emit()
 
     def notice(self, sentence: str) -> None:
@@ -175,6 +202,8 @@ class Session:
         if not self.is_closed:
             self.is_closed = True
             self.closed.emit()
+            if self._writing.acquire(timeout=10):  # a store is not left half-written
+                self._writing.release()
 
     def _results_store(self) -> str | SpatialData | None:
         """Return the store if it is of the kind that can hold results."""
@@ -209,25 +238,49 @@ class Session:
                 found.append(section)
         return found
 
-    def _save(self, section: VirtualSection) -> str:
-        """Add `section` to the store; return its name there, or note why it is in memory."""
-        store, why = self._results_store(), ""
+    def _show(self, section: VirtualSection) -> str:
+        """Draw `section` under a free name, and return that."""
+        name = _free_name(section.name, self.results)
+        _ = self.stack
+        self.results[name] = replace(section, name=name)
+        self.results_changed.emit()
+        return name
+
+    def _writer(self, name: str) -> Callable[[], str]:
+        """Return a function that saves the result called `name`, from any thread.
+
+        It returns why the store did not take it, or "". A result that is gone by then is left.
+        """
+        section, results, tissue = self.results[name], self.results, self.tissue
+        store, stored_as = self._results_store(), self._stored_as
         if store is None:
             why = (
                 "an .h5ad file or AnnData takes no results; give a SpatialData store to save it"
                 if self.store is not None
                 else "no store was given"
             )
-        else:
+            return lambda: why
+
+        def write() -> str:
             from ..data.results import save
 
-            try:
-                return save(section, store, self.tissue).table
-            except (StdiffError, OSError) as error:
-                why = str(error)
-        self.notes[section.name] = why
-        self.notice(f"'{section.name}' is kept in memory: {why.rstrip('.')}.")
-        return section.name
+            with self._writing:
+                if results.get(name) is not section:
+                    return ""
+                try:
+                    stored_as[name] = save(section, store, tissue).table
+                except (StdiffError, OSError) as error:
+                    return str(error)
+            return ""
+
+        return write
+
+    def _told(self, name: str, why: str) -> None:
+        """Say how saving ended: not at all if `why` is given."""
+        if why:
+            self.notes[name] = why.rstrip(".")
+            self.notice(f"'{name}' is kept in memory: {why.rstrip('.')}.")
+        self.saved.emit(name)
 
 
 def _free_name(name: str, taken: dict[str, VirtualSection]) -> str:

@@ -176,7 +176,7 @@ class InterpolateWidget(Dock):
         def done(section: VirtualSection) -> None:
             if self.session.tissue is not tissue:
                 return  # it belongs to nothing on the canvas
-            name = self.session.add_result(section)
+            name = self.session.keep_result(section)
             self.results.refresh(select=name)
             state = "Done" if section.prediction.complete else "Cancelled, with what was done"
             self.run_bar.set_running(False, f"{state}: {name}.")

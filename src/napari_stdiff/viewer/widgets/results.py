@@ -70,6 +70,7 @@ class Results(QWidget):
             column.addWidget(widget)
         self.list.currentItemChanged.connect(self._describe)
         self.remove.clicked.connect(self._remove)
+        session.saved.connect(self._describe)
         self.refresh()
 
     def refresh(self, select: str = "") -> None:
@@ -95,7 +96,11 @@ class Results(QWidget):
     def _describe(self, *_: object) -> None:
         section = self._session.results.get(self.selected())
         self.remove.setEnabled(section is not None)
-        self.summary.setText(describe(section) if section is not None else "")
+        text = describe(section) if section is not None else ""
+        why = self._session.notes.get(self.selected(), "")
+        if text and why:
+            text += f"<p style='margin:2px 0'>Not saved: {escape(why)}.</p>"
+        self.summary.setText(text)
 
     def _remove(self) -> None:
         name = self.selected()
