@@ -182,6 +182,7 @@ def test_dock_beside_the_real_plugin(
     qtbot.waitUntil(lambda: dock._job is None, timeout=60_000)
     assert not dock.run_bar.problem.isVisible(), dock.run_bar.problem.details.toPlainText()
     (name,) = dock.session.results
+    qtbot.waitUntil(lambda: name in dock.session.saved_names, timeout=20_000)
     assert name in sdata.tables  # their widgets, which hold the same object, can list it
 
     after = theirs_layer.metadata

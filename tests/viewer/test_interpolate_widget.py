@@ -185,10 +185,15 @@ def test_one_section_is_too_few(opened: InterpolateWidget, tissue: Tissue) -> No
 
 
 def test_sample_opens_as_a_stack(
-    dock: InterpolateWidget, viewer: Any, small: Any, monkeypatch: pytest.MonkeyPatch
+    dock: InterpolateWidget,
+    viewer: Any,
+    small: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    qtbot: Any,
 ) -> None:
     monkeypatch.setattr("napari_stdiff.data.simulate.simulate", lambda: small)
     assert viewer.open_sample("napari-stdiff", "simulated") == []
+    qtbot.waitUntil(lambda: dock.session.tissue is not None, timeout=20_000)
     assert dock.session.tissue is not None
     assert len(viewer.layers) >= 3
     assert dock.data.about.text().startswith("3 sections")
@@ -556,6 +561,7 @@ def test_from_a_store_and_back_into_it(
     qtbot.waitUntil(lambda: dock._job is None, timeout=60_000)
     assert not dock.run_bar.problem.isVisible(), dock.run_bar.problem.details.toPlainText()
     (name,) = dock.session.results
+    qtbot.waitUntil(lambda: name in dock.session.saved_names, timeout=20_000)
     assert name in read_zarr(path).tables
     assert memory.about_data(str(path))["where"] == {"at": 50.0}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
@@ -141,6 +142,69 @@ def test_results_go_to_the_store_and_come_back(
     session.remove_result("old")
     assert {info.name for info in list_results(store)} == {name}
     assert said == []
+
+
+def test_a_result_is_drawn_before_it_is_saved(
+    viewer: Any,
+    small_tissue: Tissue,
+    make_virtual: Make,
+    said: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    qtbot: Any,
+) -> None:
+    store = tmp_path / "tissue.zarr"
+    tissue = replace(small_tissue, histology={})
+    save(make_virtual("old", 25.0), store, tissue)
+    go, threads = threading.Event(), []
+
+    def slow(*args: Any) -> Any:
+        threads.append(threading.current_thread())
+        assert go.wait(10)
+        return save(*args)
+
+    monkeypatch.setattr("napari_stdiff.data.results.save", slow)
+    session = session_of(viewer)
+    session.set_tissue(tissue, store)
+    heard: list[str] = []
+    session.saved.connect(heard.append)
+    assert session.keep_result(make_virtual("v", 75.0)) == "v"
+    assert "virtual · v" in names_of(viewer)
+    qtbot.waitUntil(lambda: len(threads) == 1)
+    assert threads[0] is not threading.main_thread()
+    assert session.saved_names == ["old"]
+    go.set()
+    qtbot.waitUntil(lambda: heard == ["v"], timeout=10_000)
+    assert {info.name for info in list_results(store)} == {"old", "v"}
+    go.clear()
+    session.keep_result(make_virtual("w", 85.0))
+    qtbot.waitUntil(lambda: len(threads) == 2)
+    threading.Timer(0.1, go.set).start()
+    session.remove_result("w")  # while it is on its way: it leaves the store as well
+    assert {info.name for info in list_results(store)} == {"old", "v"}
+    assert said == []
+
+
+def test_a_store_that_refuses_later_is_told_as_well(
+    viewer: Any,
+    small_tissue: Tissue,
+    make_virtual: Make,
+    said: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    qtbot: Any,
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError("The store is read-only.")
+
+    store = tmp_path / "tissue.zarr"
+    save(make_virtual("old", 25.0), store, replace(small_tissue, histology={}))
+    monkeypatch.setattr("napari_stdiff.data.results.save", refuse)
+    session = session_of(viewer)
+    session.set_tissue(small_tissue, store)
+    session.keep_result(make_virtual("v", 75.0))
+    qtbot.waitUntil(lambda: said == ["'v' is kept in memory: The store is read-only."])
+    assert session.notes == {"v": "The store is read-only"}
 
 
 def test_a_store_that_refuses_leaves_the_result_in_memory(

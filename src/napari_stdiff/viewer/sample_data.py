@@ -22,15 +22,14 @@ LayerData = list[tuple[Any, ...]]
 
 
 def simulated() -> LayerData:
-    """Open the simulated tissue."""
-    from ..data.simulate import simulate
+    """Open the simulated tissue, made in the background."""
 
-    config = ReadConfig(z_unit="um")
-    viewer = napari.current_viewer()
-    if viewer is not None:
-        sdata = simulate().sdata
-        session_of(viewer).set_tissue(read(sdata, config), sdata, config)
-    return no_layers()
+    def load() -> Any:
+        from ..data.simulate import simulate
+
+        return simulate().sdata
+
+    return _open_later(load, "Opening the simulated tissue.", ReadConfig(z_unit="um"))
 
 
 def merfish() -> LayerData:
@@ -41,7 +40,7 @@ def merfish() -> LayerData:
 
         return squidpy_merfish()
 
-    return _open_later(load, "the MERFISH sections")
+    return _open_later(load, "Opening the MERFISH sections (downloaded the first time).")
 
 
 def visium() -> LayerData:
@@ -52,7 +51,7 @@ def visium() -> LayerData:
 
         return visium_he()
 
-    return _open_later(load, "the Visium section")
+    return _open_later(load, "Opening the Visium section (downloaded the first time).")
 
 
 def no_layers() -> LayerData:
@@ -63,27 +62,30 @@ def no_layers() -> LayerData:
     return [(np.zeros((0, 1, 1), np.uint8), {"channel_axis": 0}, "image")]
 
 
-def _open_later(load: Callable[[], Any], title: str) -> LayerData:
-    """Download and read in a worker: it takes a while, and napari must not stand still."""
+def _open_later(
+    load: Callable[[], Any], sentence: str, config: ReadConfig | None = None
+) -> LayerData:
+    """Make or download, and read, in a worker: napari must not stand still meanwhile."""
     viewer = napari.current_viewer()
     if viewer is None:
         return no_layers()
-    show_info(f"Opening {title} (downloaded the first time).")
-    job = Job(lambda _: _loaded(load))
-    job.deliver(lambda pair: _open(viewer, *pair), _tell, lambda: None)
+    show_info(sentence)
+    reading = config or ReadConfig()
+
+    def loaded() -> tuple[Any, Tissue]:
+        data = load()
+        return data, read(data, reading)
+
+    job = Job(lambda _: loaded())
+    job.deliver(lambda pair: _open(viewer, *pair, reading), _tell, lambda: None)
     job.start()
     return no_layers()
 
 
-def _loaded(load: Callable[[], Any]) -> tuple[Any, Tissue]:
-    data = load()
-    return data, read(data)
-
-
-def _open(viewer: ViewerModel, data: Any, tissue: Tissue) -> None:
+def _open(viewer: ViewerModel, data: Any, tissue: Tissue, config: ReadConfig) -> None:
     session = session_of(viewer)
     if not session.is_closed:
-        session.set_tissue(tissue, data, ReadConfig())
+        session.set_tissue(tissue, data, config)
 
 
 def _tell(error: Exception) -> None:

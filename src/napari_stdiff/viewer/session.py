@@ -96,6 +96,11 @@ class Session:
             self._stack = Stack(self)
         return self._stack
 
+    @property
+    def saved_names(self) -> list[str]:
+        """Results that the store has."""
+        return list(self._stored_as)
+
     def set_tissue(
         self,
         tissue: Tissue,

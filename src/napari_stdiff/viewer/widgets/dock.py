@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QEvent, Qt
+from qtpy.compat import isalive
+from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtGui import QHideEvent, QShowEvent
-from qtpy.QtWidgets import QFrame, QLabel, QMainWindow, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QDockWidget,
+    QFrame,
+    QLabel,
+    QMainWindow,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 
 class Dock(QWidget):
@@ -29,6 +38,7 @@ class Dock(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scroll)
         self._is_open = False
+        self._stands = False
 
     @property
     def is_open(self) -> bool:
@@ -45,6 +55,9 @@ class Dock(QWidget):
         """Learn that the dock is in a window."""
         super().showEvent(event)
         self._set_open(True)
+        if not self._stands:  # once: later it is where the user put it
+            self._stands = True
+            QTimer.singleShot(0, self._share)
 
     def hideEvent(self, event: QHideEvent | None) -> None:  # noqa: N802
         """Learn that napari's window was closed; a dock that is only hidden runs on."""
@@ -60,10 +73,35 @@ class Dock(QWidget):
             self._set_open(False)
         return super().event(event)
 
+    def _share(self) -> None:
+        """Stand before our other docks, as tabs: one above the other, none has the height."""
+        if not isalive(self):
+            return
+        window, mine = self.window(), frame_of(self)
+        if mine is None or not isinstance(window, QMainWindow):
+            return
+        area = window.dockWidgetArea(mine)
+        for other in window.findChildren(Dock):
+            frame = frame_of(other)
+            if frame is None or frame is mine or frame.isFloating() or not frame.isVisible():
+                continue
+            if window.dockWidgetArea(frame) == area:
+                window.tabifyDockWidget(frame, mine)
+                mine.raise_()
+                return
+
     def _set_open(self, is_open: bool) -> None:
         if is_open != self._is_open:
             self._is_open = is_open
             (self.opened if is_open else self.closed)()
+
+
+def frame_of(widget: QWidget) -> QDockWidget | None:
+    """Return the dock widget that `widget` is in."""
+    parent = widget.parent()
+    while parent is not None and not isinstance(parent, QDockWidget):
+        parent = parent.parent()
+    return parent
 
 
 def heading(text: str) -> QLabel:
