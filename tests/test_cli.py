@@ -252,7 +252,14 @@ def test_ctrl_c_cancels_cleanly(
     assert signal.getsignal(signal.SIGINT) is before
 
 
-@pytest.mark.parametrize("error", [MemoryError(), type("OutOfMemoryError", (RuntimeError,), {})()])
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        type("OutOfMemoryError", (RuntimeError,), {})(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    ],
+)
 def test_too_little_memory_gets_a_sentence(
     error: Exception,
     store: Path,
@@ -274,6 +281,54 @@ def test_a_mistake_of_ours_is_not_dressed_up(store: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(Linear, "fit", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         cli.main(["interpolate", str(store), "--method", "linear", "--json", os.devnull])
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        (["--out", "file"], "no SpatialData store"),
+        (["--out", "file/new.zarr"], "is a file"),
+        (["--out", "."], "no SpatialData store"),
+        (["--json", "."], "is a folder"),
+        (["--save-model", "file"], "is a file"),
+        (["--out", "new.zarr", "--json", "file/record.json"], "is a file"),
+    ],
+)
+def test_where_nothing_can_be_written_is_told_before_the_fit(
+    option: list[str],
+    expected: str,
+    store: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fitted(*_: Any) -> None:
+        raise AssertionError("the fit has begun")
+
+    monkeypatch.setattr(Linear, "fit", fitted)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("x")
+    assert run("interpolate", store, "--method", "linear", *option) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert expected in said
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name != "cache") == ["file"]
+
+
+def test_ctrl_c_while_reading_ends_at_once(
+    store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("it went on")
+
+    monkeypatch.setattr("napari_stdiff.data.reading.read", interrupted)
+    assert run("interpolate", store, "--method", "linear", "--json", os.devnull) == 130
+    assert capsys.readouterr().err == "Cancelled; nothing was written.\n"
+
+
+def test_positions_without_given_cells(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("interpolate", store, "--positions", "p.csv", "--json", os.devnull) == 2
+    assert "--cells given" in capsys.readouterr().err
 
 
 def test_a_file_that_cannot_be_written(
