@@ -15,7 +15,15 @@ from ..evaluation.config import EvaluateInterpolateConfig
 from ..tasks.config import InterpolateConfig
 from . import text
 from .bar import monitored
-from .options import keep_model, need_display, said_of, with_lambda, write_json
+from .options import (
+    check_outputs,
+    keep_model,
+    need_display,
+    prepare,
+    said_of,
+    with_lambda,
+    write_json,
+)
 
 _OUT = Group("Output", sort_key=1)
 _TASK = Group("Settings", sort_key=2)
@@ -47,8 +55,10 @@ Lambda = Annotated[
 
 app = App(
     name="napari-stdiff",
+    name="napari-stdiff",
     help="Virtual sections of spatial transcriptomics: from a shell.",
     version=lambda: __import__("napari_stdiff").__version__,
+    suppress_keyboard_interrupt=False,  # it gets its sentence in run()
 )
 evaluate = App(name="evaluate", help="Hide something measured, predict it, and score methods.")
 app.command(evaluate)
@@ -91,15 +101,19 @@ def interpolate(
         raise StdiffError("Say either --at or --hide, not both.")
     if not (out or json or screenshot or show or save_model):
         raise StdiffError("Say where the result goes, for example --out result.zarr.")
+    if config.positions and config.cells != "given":
+        raise StdiffError("A positions file is used with --cells given only; say both.")
     if screenshot or show:
         need_display()
+    check_outputs(out, files=(json, screenshot), folder=save_model)
 
     from ..data.reading import read as read_tissue
     from ..data.results import save
     from ..tasks.interpolate import interpolate as run
 
+    prepare(config.device, config.method)
+    tissue = read_tissue(data, read)
     with monitored() as monitor:
-        tissue = read_tissue(data, read)
         section = run(tissue, config=config, monitor=monitor, model=model or None)
     if json:
         write_json(section.record.model_dump(mode="json"), json)
@@ -135,19 +149,23 @@ def evaluate_interpolate(
         raise StdiffError("Name the section to hide with --hide.")
     config = with_lambda(config, lambda_)
 
+    check_outputs("", files=(json,))
+
+    from ..data.reading import read as read_tissue
     from ..evaluation.interpolate import evaluate_interpolate as run
     from ..evaluation.report import format_report
 
     names = [name.strip() for name in config.methods.split(",") if name.strip()]
+    prepare(config.device, *names)
+    tissue = read_tissue(data, read)
     with monitored() as monitor:
         result = run(
-            data,
+            tissue,
             hide=config.hide,
             methods=names or None,
             tier=config.tier,
             seed=config.seed,
             n_draws=config.draws,
-            read=read,
             config=InterpolateConfig.of(**said_of(config, InterpolateConfig)),
             monitor=monitor,
         )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..compute.config import Config
+from ..compute.device import DeviceName
 from ..compute.errors import StdiffError
 from ..compute.monitor import Monitor
 from ..methods.settings import InterpolationSettings
@@ -55,6 +57,57 @@ def keep_model(tissue: Tissue, config: InterpolateConfig, model: str, folder: st
     else:
         method, _ = fitted(visible, config, Monitor())
     method.save(Path(folder))
+
+
+def prepare(device: DeviceName, *methods: str) -> None:
+    """Refuse a device or method that is not there, and import what the run will need.
+
+    Done before the run, so that Ctrl-C during the slow imports ends them at once.
+    """
+    from ..compute.device import choose_device
+    from ..methods.registry import interpolation_methods, method_class
+
+    for method in methods or interpolation_methods():
+        method_class(method)
+    choose_device(device)
+
+
+def check_outputs(store: str, files: Iterable[str] = (), folder: str = "") -> None:
+    """Refuse what cannot be written before the work is done that would be lost.
+
+    Parameters
+    ----------
+    store
+        A SpatialData store, or a path where nothing is; "" for none.
+    files
+        Files to be written or replaced; "" for none.
+    folder
+        A folder, which may be there; "" for none.
+    """
+    from ..data.store import is_store, writable
+
+    for name in (store, folder, *files):
+        if not name:
+            continue
+        path = Path(name).expanduser()
+        if name == store and path.exists():
+            if not is_store(path):
+                raise StdiffError(
+                    f"{path} exists and is no SpatialData store; choose a store or a free path."
+                )
+            try:
+                writable(path)
+            except OSError as error:
+                raise StdiffError(f"{path} cannot be written ({error.strerror}).") from error
+        if name == folder and path.exists() and not path.is_dir():
+            raise StdiffError(f"{path} is a file; name a folder for the model.")
+        if name not in (store, folder) and path.is_dir():
+            raise StdiffError(f"{path} cannot be written (it is a folder); name a file.")
+        above = next(p for p in (path, *path.absolute().parents) if p.exists())
+        if above != path and not above.is_dir():
+            raise StdiffError(f"{path} cannot be written ({above} is a file).")
+        if not os.access(above, os.W_OK):
+            raise StdiffError(f"{path} cannot be written ({above} is read-only).")
 
 
 def need_display() -> None:

@@ -1,4 +1,4 @@
-"""The entry point: run a command, and end with a sentence and an exit code."""
+"""Run a command, and end with a sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -20,25 +20,13 @@ OUT_OF_MEMORY = 1
 CANCELLED = 130
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run ``napari-stdiff`` and leave the process.
-
-    Parameters
-    ----------
-    arguments
-        What stands behind the program's name; None takes it from the shell.
-
-    Raises
-    ------
-    SystemExit
-        Code 0 when it worked, 2 for input that cannot be used, 130 when it was cancelled, 1 when
-        memory did not suffice.
-    """
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that `arguments` name (None: those of the process); return its exit code."""
     # Notes of other packages to their developers are not for the person at this shell.
-    for category in (DeprecationWarning, FutureWarning, UserWarning):
+    for category in (DeprecationWarning, FutureWarning, RuntimeWarning, UserWarning):
         warnings.simplefilter("ignore", category)
     logging.getLogger("ome_zarr").setLevel(logging.ERROR)
-    sys.exit(_run(None if arguments is None else list(arguments)))
+    return _run(None if arguments is None else list(arguments))
 
 
 def _run(arguments: list[str] | None) -> int:
@@ -65,5 +53,9 @@ def _say(text: str, code: int) -> int:
 
 
 def _out_of_memory(error: Exception) -> bool:
-    # torch's own error is a RuntimeError; torch may not even be imported here
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    # torch's own error is a RuntimeError, on the CPU a plain one; torch may not even be imported
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "can't allocate memory" in str(error)
+    )
