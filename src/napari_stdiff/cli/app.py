@@ -55,7 +55,6 @@ Lambda = Annotated[
 
 app = App(
     name="napari-stdiff",
-    name="napari-stdiff",
     help="Virtual sections of spatial transcriptomics: from a shell.",
     version=lambda: __import__("napari_stdiff").__version__,
     suppress_keyboard_interrupt=False,  # it gets its sentence in run()
