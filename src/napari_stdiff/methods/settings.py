@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from ..compute.config import Config, setting
 from ..compute.device import DeviceName
@@ -98,3 +99,9 @@ class InterpolationSettings(Config):
     )
     seed: int = setting(0, "Seed", "Same seed, same device, same result.", ge=0, le=2**31 - 1)
     device: DeviceName = setting("auto", "Device", "Where to compute.")
+
+    @classmethod
+    def kept(cls, values: Mapping[str, Any]) -> Self:
+        """Return the settings that a model file holds, on whichever device is here."""
+        known = {k: v for k, v in values.items() if k in cls.model_fields}
+        return cls.of(**(known | {"device": "auto"}))

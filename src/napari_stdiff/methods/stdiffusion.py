@@ -124,10 +124,8 @@ class StDiffusion(Method):
         """Read a fitted model; refuses a tissue whose genes or types do not fit."""
         meta, tensors = read_model(folder, cls.id)
         refuse_misfit(meta, tissue)
-        names = set(InterpolationSettings.model_fields)
-        settings = {k: v for k, v in meta["config"].items() if k in names}
         method = cls()
-        method.config = InterpolationSettings.of(**(settings | {"device": "auto"}))
+        method.config = InterpolationSettings.kept(meta["config"])
         method.chosen = Chosen(**meta["chosen"])
         method.core = Core.unpack(meta, tensors, method.config)
         return method
