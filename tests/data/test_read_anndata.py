@@ -367,7 +367,7 @@ def test_any_sections_in_any_order_keep_rows_together(codes, dense, dtype):
 
 
 def test_coordinates_out_of_all_reach_are_refused(make_adata):
-    adata = make_adata({})
+    adata = make_adata({"z": np.repeat([0.0, 5, 10], 8)})
     adata.obsm["spatial"] = adata.obsm["spatial"] * 1e200
     with pytest.raises(StdiffError, match="too far to compute with"):
         read(adata)

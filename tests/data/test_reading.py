@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from napari_stdiff import ReadConfig, StdiffError, read
+from napari_stdiff.data.store import check_store
 
 
 def test_a_tissue_is_returned_as_it_is(make_adata):
@@ -157,3 +158,13 @@ def test_real_spots_lie_on_their_histology(real_data):
         tissue_color = np.asarray(picture.image)[rows, columns].mean()
         mirrored = np.asarray(picture.image)[columns, rows].mean()
         assert tissue_color < mirrored - 5  # stained tissue is darker than the bare slide
+
+
+@pytest.mark.parametrize("name", ["locked.h5ad", "locked.zarr"])
+def test_what_may_not_be_read_is_told(name, tmp_path, monkeypatch):
+    place = tmp_path / name
+    place.mkdir() if name.endswith("zarr") else place.write_bytes(b"x")
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    for look in (read, check_store):
+        with pytest.raises(StdiffError, match="may not be read by this user"):
+            look(place)

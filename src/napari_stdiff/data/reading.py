@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..compute.errors import StdiffError
 from .read_config import ReadConfig
+from .store import refuse_unreadable
 from .tissue import Origin, Tissue
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def read(
 def _read_path(path: Path, config: ReadConfig) -> Tissue:
     if not path.exists():
         raise StdiffError(f"There is no file or store '{path}'; check the path.")
+    refuse_unreadable(path)
     return _read_store(path, config) if path.is_dir() else _read_file(path, config)
 
 

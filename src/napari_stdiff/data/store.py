@@ -33,10 +33,18 @@ def is_store(path: Path) -> bool:
         return False
     try:
         root = zarr.open_group(path, mode="r")
-    except (GroupNotFoundError, FileNotFoundError, ValueError):
+    except (GroupNotFoundError, OSError, ValueError):
         return False
     known = "spatialdata_attrs" in root.attrs
     return known or any((path / kind).is_dir() for kind in KINDS)
+
+
+def refuse_unreadable(path: Path) -> None:
+    """Raise `StdiffError` when this user may not read what is at `path`."""
+    if not os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0)):
+        raise StdiffError(
+            f"{path} may not be read by this user; change its permissions or take a copy."
+        )
 
 
 def check_store(path: str | Path) -> Path:
@@ -50,6 +58,7 @@ def check_store(path: str | Path) -> Path:
     store = Path(path).expanduser()
     if not store.exists():
         raise StdiffError(f"There is nothing at {store}; give the path of a SpatialData store.")
+    refuse_unreadable(store)
     if not is_store(store):
         raise StdiffError(f"{store} is not a SpatialData store; give the path of one (.zarr).")
     return store
