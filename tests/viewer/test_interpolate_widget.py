@@ -30,7 +30,7 @@ from napari_stdiff.viewer import sample_data
 from napari_stdiff.viewer.forms import Folded
 from napari_stdiff.viewer.session import session_of
 from napari_stdiff.viewer.widgets import interpolate as dock_module
-from napari_stdiff.viewer.widgets.cost_line import Estimate
+from napari_stdiff.viewer.widgets.cost_line import Estimate, words_of
 from napari_stdiff.viewer.widgets.interpolate import InterpolateWidget
 from napari_stdiff.viewer.widgets.run_bar import TimeLeft, duration
 
@@ -287,6 +287,17 @@ def test_time_left_follows_the_slower_of_run_and_stage() -> None:
 )
 def test_durations_in_words(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("cost", "words"),
+    [
+        (Cost(0, 0.2, 0.3), "Takes under a second and 1 MiB of memory (no network)."),
+        (Cost(512_000, 40.0, 2048.0), "about 40 s and 2.0 GiB of memory (0.51 M parameters)."),
+    ],
+)
+def test_cost_in_words(cost: Cost, words: str) -> None:
+    assert words_of(cost).endswith(words)
 
 
 def test_cancel_before_there_is_anything(

@@ -105,6 +105,9 @@ def test_names_stay_unique(
 ) -> None:
     session = session_of(viewer)
     session.set_tissue(small_tissue, None)
+    session.add_result(make_virtual("virtual_z10", 10.0), persist=False)
+    assert "virtual · z10" in names_of(viewer)  # the word once
+    session.remove_result("virtual_z10")
     given = [session.add_result(make_virtual("v", z), persist=False) for z in (20.0, 30.0, 40.0)]
     assert given == ["v", "v_2", "v_3"]
     assert [section.name for section in session.results.values()] == given

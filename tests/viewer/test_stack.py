@@ -32,6 +32,7 @@ class Desk:
 
     def __init__(self, viewer: Any, tissue: Tissue) -> None:
         self.viewer = viewer
+        viewer.window.resize(800, 600)  # software rendering: fewer pixels, less waiting
         self.session = session_of(viewer)
         self.dock = StackWidget(viewer)
         viewer.window.add_dock_widget(self.dock, name="Stack")

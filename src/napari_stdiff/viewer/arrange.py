@@ -54,7 +54,7 @@ class Section:
     @property
     def title(self) -> str:
         """Name of its points layer."""
-        return VIRTUAL_PREFIX + self.name if self.virtual else self.name
+        return VIRTUAL_PREFIX + self.name.removeprefix("virtual_") if self.virtual else self.name
 
 
 def place_section(section: Section, stretch: float, offset: float, aside: float) -> None:

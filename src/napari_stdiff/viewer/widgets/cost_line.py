@@ -88,4 +88,6 @@ def words_of(cost: Cost) -> str:
         if cost.memory_mib > 1000
         else f"{max(cost.memory_mib, 1):.0f} MiB"
     )
-    return f"Takes about {duration(cost.seconds)} and {memory} of memory ({size})."
+    time = duration(cost.seconds)
+    about = "" if time.startswith("under") else "about "
+    return f"Takes {about}{time} and {memory} of memory ({size})."
