@@ -202,3 +202,8 @@ def test_published_baselines_on_real_tissue(real_data: Callable[[str], Path]) ->
     assert methods["linear"]["pcc"] == pytest.approx(0.11, abs=0.015)
     for scores in methods.values():
         assert scores["variance_ratio"] == pytest.approx(1, abs=0.1)
+
+
+def test_an_outermost_section_lies_between_nothing(tissue: Tissue) -> None:
+    with pytest.raises(StdiffError, match="both sides"):
+        evaluate_interpolate(tissue, hide="section_1", methods=["linear"])

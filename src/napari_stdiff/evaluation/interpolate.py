@@ -21,6 +21,7 @@ from ..methods.base import Method
 from ..methods.registry import interpolation_methods, method_class
 from ..scoring.section import score_section
 from ..tasks.config import InterpolateConfig
+from ..tasks.placement import parents, place
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -82,8 +83,8 @@ def evaluate_interpolate(
     Raises
     ------
     StdiffError
-        When the section or a method does not exist, too few sections remain, or tier A is asked
-        for without cell types.
+        When the section or a method does not exist, the section is the first or the last one, too
+        few sections remain, or tier A is asked for without cell types.
     """
     monitor = monitor or Monitor()
     chosen = tuple(dict.fromkeys(methods)) if methods else default_methods()
@@ -93,6 +94,7 @@ def evaluate_interpolate(
         tissue = read_tissue(data, read or ReadConfig())
         need_sections(tissue, 3)
         visible, hidden = tissue.split(hide)
+        parents(visible, float(np.mean(hidden.coords[:, 0])))  # refuses an outermost section
     given = _tier(tier, hidden)
     settings = settings.but(tier=given)
     query = _query(visible, hidden, given, settings)
@@ -168,6 +170,4 @@ def _query(visible: Tissue, hidden: Tissue, tier: str, config: InterpolateConfig
         return Query(hidden.coords, hidden.cell_type)
     if tier == "B":
         return Query(hidden.coords)
-    from ..tasks.placement import place
-
     return place(visible, float(np.mean(hidden.coords[:, 0])), config)
