@@ -77,7 +77,7 @@ def _open_later(
         return data, read(data, reading)
 
     job = Job(lambda _: loaded())
-    job.deliver(lambda pair: _open(viewer, *pair, reading), _tell, lambda: None)
+    job.deliver(lambda got: _open(viewer, got[0], got[1], reading), _tell, lambda: None)
     job.start()
     return no_layers()
 
