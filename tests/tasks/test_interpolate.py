@@ -153,6 +153,8 @@ def test_cancelled_while_drawing_hands_back_what_is_done(tissue: Tissue) -> None
     section = interpolate(tissue, config=QUICK.but(draws=9), hide="s2", monitor=monitor)
     assert not section.prediction.complete
     assert section.prediction.draws.shape[0] == 2
+    assert section.record.scores["pcc"] is not None
+    assert section.record.scores["variance_ratio"] is None
     assert "Cancelled after 2 of 9 draws" in " ".join(section.record.notes)
     again = interpolate(tissue, config=QUICK.but(draws=1), hide="s2")
     assert "kept from an earlier fit" in " ".join(again.record.notes)

@@ -109,6 +109,7 @@ def choose(
     losses: list[float] = []
     for i, (t, c) in enumerate(options):
         how = How(t, c, config.mixing == "average", config.sampler, config.sampler_steps)
+        monitor.check()
         draws = [
             core.draw(k, donors, coords[some], around.condition[some], scores[some], how, monitor)
             for k in range(_DRAWS)

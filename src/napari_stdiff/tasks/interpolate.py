@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -227,6 +228,8 @@ def _scores(
 
     Cell by cell where the cells are the hidden section's own, as clouds of cells otherwise.
     """
+    if not prediction.complete:  # cancelled: answer at once, with what the mean alone can say
+        prediction = replace(prediction, draws=None)
     own = tier != "C" and np.array_equal(query.coords[:, 1:], hidden.coords[:, 1:])
     normaliser = Normaliser.fit(visible)
     return score_section(
