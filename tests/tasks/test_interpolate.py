@@ -77,6 +77,7 @@ def test_the_record_says_how_it_was_made(tissue: Tissue) -> None:
     again = json.loads(record.model_dump_json())
     assert again["parameters"]["seed"] == again["seed"] == 4
     assert again["method"] == "typed-knn"
+    assert again["chosen"]["neighbours"] > 1
     assert again["input"]["fingerprint"] == tissue.fingerprint()
     assert set(again["seconds"]) == {"read", "place", "fit", "sample"}
     assert again["versions"]["torch"]
@@ -223,3 +224,11 @@ def test_given_cells_are_compared_with_a_hidden_section(tissue: Tissue, tmp_path
 def test_a_tier_with_cells_takes_no_others(tissue: Tissue, tier: str) -> None:
     with pytest.raises(StdiffError, match=f"Tier {tier} takes the cells of the hidden section"):
         interpolate(tissue, config=KNN, hide="s2", tier=tier, cells="grid")
+
+
+@pytest.mark.parametrize(
+    ("method", "fact"), [("stdiffusion", "neighbour_share"), ("stdiffusion-paper", "deviations")]
+)
+def test_the_record_says_what_the_model_chose(tissue: Tissue, method: str, fact: str) -> None:
+    record = interpolate(tissue, config=QUICK.but(method=method), hide="s2").record
+    assert fact in json.loads(record.model_dump_json())["chosen"]

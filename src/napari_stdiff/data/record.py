@@ -52,6 +52,8 @@ class RunRecord(BaseModel):
         Always True: a table with a record holds predictions, not measurements.
     parameters
         Every parameter of the task's config.
+    chosen
+        What the method chose or fixed by itself, for example by leaving out a training section.
     target
         What was asked for: ``z``, ``hidden`` (section name or ""), ``tier``, ``cells`` (how
         positions and types were had) and ``n_cells``.
@@ -71,6 +73,7 @@ class RunRecord(BaseModel):
     method: str
     generated: bool = True
     parameters: dict[str, Any] = Field(default_factory=dict)
+    chosen: dict[str, Any] = Field(default_factory=dict)
     target: dict[str, Any] = Field(default_factory=dict)
     seed: int = 0
     device: str = "cpu"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from ..compute.monitor import Monitor
 from ..data.prediction import Prediction, Query
@@ -49,6 +49,10 @@ class Method(ABC):
     def configure(self, config: InterpolationSettings) -> None:
         """Take the `draw_fields` of `config` on a method that is already fitted."""
         return
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the fit chose or fixed by itself, as JSON can hold it, for the record."""
+        return {}
 
     @abstractmethod
     def fit(

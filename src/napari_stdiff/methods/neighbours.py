@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -87,6 +87,10 @@ class NeighbourMethod(Method):
             lost = int((code < 0).sum())
             notes = unmatched_note(lost, n, "neighbours of any type are used for them")
         return Prediction(cells.genes, mean, std, draws if kept else None, kept == n_draws, notes)
+
+    def facts(self) -> dict[str, Any]:
+        """Return how many neighbours are averaged."""
+        return {"n_sections": self.n_sections, "neighbours": self.k}
 
     def save(self, folder: Path) -> None:
         """Write the visible cells and the settings to `folder`."""

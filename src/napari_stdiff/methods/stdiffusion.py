@@ -8,7 +8,7 @@ be in the way; ``docs/methods/stdiffusion.md`` lists each change.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -52,6 +52,10 @@ class StDiffusion(Method):
     def configure(self, config: InterpolationSettings) -> None:
         """Take lambda, noise level and sampler from `config`."""
         self.config = config
+
+    def facts(self) -> dict[str, Any]:
+        """Return the settings that leaving out a training section chose."""
+        return self.chosen.dump()
 
     @few_threads()
     def fit(

@@ -113,6 +113,11 @@ class StDiffusionPaper(Method):
         """Take lambda, noise level and sampler; what was not said is as in the paper."""
         self.config = config.filled(**PRESET)
 
+    def facts(self) -> dict[str, Any]:
+        """Return the settings in force and what departs from the paper."""
+        in_force = {name: getattr(self.config, name) for name in PRESET}
+        return {**in_force, "deviations": list(DEVIATIONS)}
+
     @few_threads()
     def fit(
         self,

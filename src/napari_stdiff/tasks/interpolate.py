@@ -117,6 +117,7 @@ def interpolate(
         task="interpolate",
         method=config.method,
         parameters=config.model_dump(mode="json"),
+        chosen=method.facts(),
         target={
             "z": z,
             "hidden": config.hide,
