@@ -67,7 +67,7 @@ class InterpolationSettings(Config):
     epochs: int = setting(
         0,
         "Epochs",
-        "Passes over the training cells; 0 takes 16, but 400 to 1,500 training steps, and fewer "
+        "Passes over the training cells; 0 takes 24, but 400 to 1,400 training steps, and fewer "
         "where leaving out a training section shows that fewer are better.",
         ge=0,
         le=10_000,

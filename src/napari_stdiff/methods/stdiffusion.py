@@ -28,8 +28,8 @@ from .network import Shape
 from .settings import InterpolationSettings
 from .tuning import Chosen, choose
 
-EPOCHS = 16
-STEPS = (400, 1500)
+EPOCHS = 24
+STEPS = (400, 1400)
 TRIAL = 0.25  # of the training steps, when a section is left out to choose settings
 
 
