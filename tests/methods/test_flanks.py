@@ -13,7 +13,6 @@ from napari_stdiff.methods.flanks import (
     flank_groups,
     flanking_sections,
     label_codes,
-    typed_neighbours,
 )
 
 DEPTHS = {"a": 0.0, "b": 10.0, "c": 25.0, "d": 30.0}
@@ -62,7 +61,7 @@ def test_neighbours_as_brute_force() -> None:
     section = np.array(["a", "b", "c"])[np.arange(60) % 3]
     code = rng.integers(0, 2, 60)
     query, wanted = rng.uniform(0, 10, (9, 3)), np.array([0, 1, -1] * 3)
-    index, distance = typed_neighbours(coords, section, code, query, wanted, ["c", "a"], 4)
+    index, distance = SectionTrees(coords, section, code).near(query, wanted, ["c", "a"], 4)
     assert index.shape == distance.shape == (9, 2, 4)
     for q in range(9):
         for s, name in enumerate(["c", "a"]):

@@ -151,22 +151,6 @@ class SectionTrees:
         return self._trees[key]
 
 
-def typed_neighbours(
-    coords: np.ndarray,
-    section: np.ndarray,
-    code: np.ndarray | None,
-    query_coords: np.ndarray,
-    query_code: np.ndarray | None,
-    sections: Sequence[str],
-    k: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the `k` nearest cells of the same type in each of `sections`.
-
-    One call of :meth:`SectionTrees.near`; use the class to search the same cells repeatedly.
-    """
-    return SectionTrees(coords, section, code).near(query_coords, query_code, sections, k)
-
-
 def average_rows(index: np.ndarray, weights: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return the weighted sum of rows of `values` for each query.
 
