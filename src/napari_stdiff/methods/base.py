@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from ..compute.monitor import Monitor
+import numpy as np
+
+from ..compute.monitor import Cancelled, Monitor
 from ..data.prediction import Prediction, Query
 from ..data.tissue import Tissue
 from .settings import InterpolationSettings
@@ -85,3 +88,47 @@ class Method(ABC):
     @abstractmethod
     def cost(cls, tissue: Tissue, config: InterpolationSettings, n_cells: int) -> Cost:
         """Estimate what fitting on `tissue` and predicting `n_cells` cells will take."""
+
+
+def collect(
+    draw: Callable[[int], np.ndarray],
+    n_draws: int,
+    shape: tuple[int, ...],
+    monitor: Monitor,
+    before: int = 1,
+) -> np.ndarray | None:
+    """Make draws one by one, and keep those that are done when the run is cancelled.
+
+    Parameters
+    ----------
+    draw
+        Returns the draw with a number, (cells, genes).
+    n_draws
+        Draws wanted.
+    shape
+        (cells, genes).
+    monitor
+        Progress and cancel.
+    before
+        Steps of the work that was done before, as long as one draw each.
+
+    Returns
+    -------
+    np.ndarray or None
+        (draws, cells, genes) float32; None without any.
+    """
+    draws = np.empty((n_draws, *shape), dtype=np.float32)
+    kept = 0
+    try:
+        while kept < n_draws:
+            monitor.step(before + kept, before + n_draws, f"draw {kept + 1} of {n_draws}")
+            draws[kept] = draw(kept)
+            kept += 1
+    except Cancelled:
+        draws = draws[:kept]
+    return draws if kept else None
+
+
+def complete(draws: np.ndarray | None, n_draws: int) -> bool:
+    """Return whether as many draws are there as were wanted."""
+    return (0 if draws is None else len(draws)) == n_draws

@@ -35,6 +35,8 @@ class VisibleCells:
         Names; `types` is empty where the tissue has none.
     normaliser
         What brought counts to this scale.
+    within
+        New cells lie in measured sections, among these cells, and not between the sections.
     """
 
     expression: np.ndarray
@@ -44,9 +46,10 @@ class VisibleCells:
     genes: np.ndarray
     types: tuple[str, ...]
     normaliser: Normaliser
+    within: bool = False
 
     @classmethod
-    def of(cls, tissue: Tissue) -> Self:
+    def of(cls, tissue: Tissue, within: bool = False) -> Self:
         """Take and normalise the cells of `tissue`; raise `StdiffError` where there are none."""
         if not tissue.n_cells:
             raise StdiffError("The tissue has no cells to learn from; keep at least one section.")
@@ -60,6 +63,7 @@ class VisibleCells:
             np.asarray(tissue.genes),
             types,
             normaliser,
+            within,
         )
 
     @property
@@ -79,16 +83,21 @@ class VisibleCells:
             code=self.code[keep],
         )
 
-    def left_out(self, at_most: int = 2) -> list[str]:
-        """Return the sections to leave out in turn when a setting is tuned.
+    def left_out(self, at_most: int = 2) -> list[np.ndarray]:
+        """Return masks of the cells to leave out in turn when a setting is tuned.
 
-        Those between two others, the middle ones first; of two sections the first; of one, none.
+        Sections between two others, the middle ones first; of two sections the first; of one,
+        none. Where new cells lie within sections, a fifth of all cells, chosen at random.
         """
+        if self.within:
+            fold = np.random.default_rng(5).permutation(len(self.code)) % 5
+            return [fold == i for i in range(at_most)] if len(self.code) >= 10 else []
         z = self.section_z
         names = sorted(z, key=lambda s: (z[s], s))
         inner = names[1:-1] or names[:-1]
         middle = (len(inner) - 1) / 2
-        return sorted(inner, key=lambda s: abs(inner.index(s) - middle))[:at_most]
+        inner = sorted(inner, key=lambda s: abs(inner.index(s) - middle))[:at_most]
+        return [self.section == name for name in inner]
 
     def telling_genes(self, at_most: int = 1000) -> np.ndarray:
         """Return positions of the genes with the largest variance, enough to tune settings on."""
@@ -107,6 +116,7 @@ class VisibleCells:
             "sections": [str(n) for n in names],
             "values": self.normaliser.values,
             "target": self.normaliser.target,
+            "within": self.within,
         }
         tensors = {
             "expression.data": x.data,
@@ -131,6 +141,7 @@ class VisibleCells:
             np.asarray(meta["genes"]),
             tuple(meta["types"]),
             Normaliser(meta["values"], meta["target"]),
+            bool(meta["within"]),
         )
 
 

@@ -8,10 +8,10 @@ from typing import Self
 import numpy as np
 from scipy import linalg, sparse
 
-from ..compute.monitor import Cancelled, Monitor
+from ..compute.monitor import Monitor
 from ..data.prediction import Prediction, Query
 from ..data.tissue import Tissue
-from .base import Cost, Method
+from .base import Cost, Method, collect, complete
 from .cells import VisibleCells, unmatched_note
 from .files import read_model, refuse_misfit, write_model
 from .flanks import label_codes
@@ -45,7 +45,7 @@ class Field(Method):
         monitor: Monitor,
     ) -> Self:
         """Choose bandwidth and penalty, solve, and keep residuals to draw from."""
-        cells = VisibleCells.of(tissue)
+        cells = VisibleCells.of(tissue, config.within)
         self.genes, self.types, self.seed = cells.genes, cells.types, config.seed
         self.centre = cells.coords.mean(axis=0)
         self.extent = float(np.ptp(cells.coords[:, 1:], axis=0).max()) or 1.0
@@ -93,21 +93,19 @@ class Field(Method):
         std = np.empty_like(mean)
         for kind, pool in pools.items():
             std[code == kind] = np.sqrt((pool.astype(np.float64) ** 2).mean(axis=0))
-        draws = np.empty((n_draws, *mean.shape), dtype=np.float32)
         u = cell_uniforms(self.seed, query.coords, n_draws)
-        kept = 0
-        try:
-            for kept in range(n_draws):
-                monitor.step(n + kept, n + n_draws, f"draw {kept + 1} of {n_draws}")
-                for kind, pool in pools.items():
-                    rows = np.flatnonzero(code == kind)
-                    chosen = (u[kept, rows] * len(pool)).astype(np.int64)
-                    draws[kept, rows] = np.maximum(mean[rows] + pool[chosen], 0)
-            kept = n_draws
-        except Cancelled:
-            draws = draws[:kept]
+
+        def draw(number: int) -> np.ndarray:
+            out = np.empty_like(mean)
+            for kind, pool in pools.items():
+                rows = np.flatnonzero(code == kind)
+                chosen = (u[number, rows] * len(pool)).astype(np.int64)
+                out[rows] = np.maximum(mean[rows] + pool[chosen], 0)
+            return out
+
+        draws = collect(draw, n_draws, mean.shape, monitor, n)
         mean = np.maximum(mean, 0)
-        return Prediction(self.genes, mean, std, draws if kept else None, kept == n_draws, notes)
+        return Prediction(self.genes, mean, std, draws, complete(draws, n_draws), notes)
 
     def save(self, folder: Path) -> None:
         """Write coefficients and residuals to `folder`."""
@@ -173,14 +171,15 @@ class Field(Method):
         own = self.residuals[self.residual_code == kind]
         return own if len(own) else self.residuals
 
-    def _errors(self, cells: VisibleCells, left_out: list[str], monitor: Monitor) -> np.ndarray:
-        """Return the error on left-out sections for each penalty, at the present bandwidth."""
+    def _errors(
+        self, cells: VisibleCells, left_out: list[np.ndarray], monitor: Monitor
+    ) -> np.ndarray:
+        """Return the error on left-out cells for each penalty, at the present bandwidth."""
         features = self._features(cells.coords, cells.code)
         expression = cells.expression[:, cells.telling_genes()]
         gram, right = features.T @ features, features.T @ expression
         errors = np.zeros(len(_PENALTIES))
-        for name in left_out:
-            rows = cells.section == name
+        for rows in left_out:
             own, truth = features[rows], expression[rows]
             rest = gram - own.T @ own, right - own.T @ truth
             for j, penalty in enumerate(_PENALTIES):

@@ -39,7 +39,11 @@ def flanking_sections(
 
 
 def flank_groups(
-    section_z: Mapping[str, float], z: np.ndarray, n: int = 2, without: Collection[str] = ()
+    section_z: Mapping[str, float],
+    z: np.ndarray,
+    n: int = 2,
+    without: Collection[str] = (),
+    within: bool = False,
 ) -> list[tuple[np.ndarray, list[str]]]:
     """Split cells by the sections that flank them.
 
@@ -49,12 +53,19 @@ def flank_groups(
         As in :func:`flanking_sections`.
     z
         (cells,) depth of each cell.
+    within
+        Take the section that a cell lies in (the nearest in z) in place of those around it.
 
     Returns
     -------
     list of (rows, names)
         Row numbers of cells and the sections flanking them; every cell is in one group.
     """
+    if within:
+        names = sorted((s for s in section_z if s not in without), key=lambda s: section_z[s])
+        far = np.abs(z[:, None] - np.array([section_z[s] for s in names]))
+        own = far.argmin(axis=1)
+        return [(np.flatnonzero(own == i), [names[i]]) for i in np.unique(own)]
     depths = np.sort([v for s, v in section_z.items() if s not in without])
     slot = np.searchsorted(depths, z, side="right")
     groups = []
@@ -101,6 +112,7 @@ class SectionTrees:
         code: np.ndarray | None,
         sections: Sequence[str],
         k: int,
+        skip: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the `k` nearest cells in each of `sections`.
 
@@ -114,6 +126,8 @@ class SectionTrees:
             Names of the sections to search, each by itself.
         k
             Cells wanted in each section.
+        skip
+            (queries,) row number that is not to be found (the query itself); None for none.
 
         Returns
         -------
@@ -122,6 +136,8 @@ class SectionTrees:
         distance
             (queries, sections, k) distances in the plane; inf where there are fewer.
         """
+        if skip is not None:
+            return _without(*self.near(coords, code, sections, k + 1), skip)
         n = len(coords)
         yx = np.ascontiguousarray(coords[:, 1:], dtype=np.float64)
         index = np.full((n, len(sections), k), -1, dtype=np.int64)
@@ -149,6 +165,16 @@ class SectionTrees:
             members = np.flatnonzero(keep)
             self._trees[key] = (cKDTree(self._yx[members]), members) if len(members) else None
         return self._trees[key]
+
+
+def _without(
+    index: np.ndarray, distance: np.ndarray, skip: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Drop each query's own row from its (queries, sections, k + 1) neighbours, or the last."""
+    own = index == np.asarray(skip)[:, None, None]
+    own[..., -1] |= ~own.any(axis=2)
+    shape = (*index.shape[:2], index.shape[2] - 1)
+    return index[~own].reshape(shape), distance[~own].reshape(shape)
 
 
 def average_rows(index: np.ndarray, weights: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ..compute.monitor import Cancelled, Monitor
+from ..compute.monitor import Monitor
 from ..data.prediction import Prediction, Query
 from ..data.tissue import Tissue
-from .base import Cost, Method
+from .base import Cost, Method, collect, complete
 from .cells import VisibleCells, unmatched_note
 from .files import read_model, refuse_misfit, write_model
 from .flanks import SectionTrees, average_rows, flank_groups, label_codes
@@ -45,7 +45,7 @@ class NeighbourMethod(Method):
         monitor: Monitor,
     ) -> Self:
         """Keep the visible cells; tune the number of neighbours unless it is set."""
-        self._take(VisibleCells.of(tissue), config.seed)
+        self._take(VisibleCells.of(tissue, config.within), config.seed)
         self.n_sections, self.k = 2, self.per_section
         if self.tuned and config.neighbours:
             self.k = config.neighbours
@@ -73,20 +73,12 @@ class NeighbourMethod(Method):
                 donors[:, rows] = _pick(index, weights, u)
             done += len(rows)
             monitor.step(done, n + n_draws)
-        draws = np.empty((n_draws, *mean.shape), dtype=np.float32)
-        kept = 0
-        try:
-            for kept in range(n_draws):
-                monitor.step(n + kept, n + n_draws, f"draw {kept + 1} of {n_draws}")
-                draws[kept] = cells.expression[donors[kept]]
-            kept = n_draws
-        except Cancelled:
-            draws = draws[:kept]
+        draws = collect(lambda i: cells.expression[donors[i]], n_draws, mean.shape, monitor, n)
         notes: tuple[str, ...] = ()
         if self.typed:
             lost = int((code < 0).sum())
             notes = unmatched_note(lost, n, "neighbours of any type are used for them")
-        return Prediction(cells.genes, mean, std, draws if kept else None, kept == n_draws, notes)
+        return Prediction(cells.genes, mean, std, draws, complete(draws, n_draws), notes)
 
     def facts(self) -> dict[str, Any]:
         """Return how many neighbours are averaged."""
@@ -124,15 +116,15 @@ class NeighbourMethod(Method):
         self._trees = SectionTrees(cells.coords, cells.section, cells.code)
 
     def _groups(
-        self, coords: np.ndarray, code: np.ndarray, n_sections: int = 0, without: str = ""
+        self, coords: np.ndarray, code: np.ndarray, n_sections: int = 0
     ) -> Iterator[Group]:
         """Yield rows, the sections to search for them, and the types to search for.
 
         A type that the flanking sections lack is searched for in all sections.
         """
         cells = self.cells
-        section_z = {s: z for s, z in cells.section_z.items() if s != without}
-        for rows, sections in flank_groups(section_z, coords[:, 0], n_sections or self.n_sections):
+        section_z, n = cells.section_z, n_sections or self.n_sections
+        for rows, sections in flank_groups(section_z, coords[:, 0], n, within=cells.within):
             near = np.unique(cells.code[np.isin(cells.section, sections)])
             there = (code[rows] < 0) | np.isin(code[rows], near)
             for part, names in ((rows[there], sections), (rows[~there], list(section_z))):
@@ -160,30 +152,32 @@ class NeighbourMethod(Method):
         return index, weights / weights.sum(axis=(1, 2), keepdims=True)
 
     def _tune(self, monitor: Monitor) -> None:
-        """Choose the number of sections and neighbours by leaving out training sections."""
+        """Choose the number of sections and neighbours by leaving out some of the cells."""
         cells = self.cells
-        errors = np.zeros(len(_CANDIDATES))
         left_out = cells.left_out()
         expression = cells.expression[:, cells.telling_genes()]
         rng = np.random.default_rng(self.seed)
-        steps = len(left_out) * len(_CANDIDATES)
-        for i, name in enumerate(left_out):
-            rows = np.flatnonzero(cells.section == name)
+        candidates = [c for c in _CANDIDATES if c[0] == 2 or not cells.within]
+        errors = np.zeros(len(candidates))
+        steps = len(left_out) * len(candidates)
+        for i, left in enumerate(left_out):
+            rows = np.flatnonzero(left)
             if len(rows) > _TUNING_CELLS:
                 rows = np.sort(rng.choice(rows, _TUNING_CELLS, replace=False))
             coords = cells.coords[rows]
             code = cells.code[rows] if self.typed else np.full(len(rows), -1)
-            known = np.unique(cells.code[cells.section != name])
-            code = np.where(np.isin(code, known), code, -1)
-            for j, (n_sections, k) in enumerate(_CANDIDATES):
-                monitor.step(i * len(_CANDIDATES) + j, steps)
-                for part, sections, kinds in self._groups(coords, code, n_sections, name):
-                    index, weights = self._weighted(coords[part], kinds, sections, k)
-                    predicted = average_rows(index, weights, expression)
+            code = np.where(np.isin(code, np.unique(cells.code[~left])), code, -1)
+            trial = type(self)()
+            trial._take(cells.rows(~left), self.seed)
+            for j, (n_sections, k) in enumerate(candidates):
+                monitor.step(i * len(candidates) + j, steps)
+                for part, sections, kinds in trial._groups(coords, code, n_sections):
+                    index, weights = trial._weighted(coords[part], kinds, sections, k)
+                    predicted = average_rows(index, weights, expression[~left])
                     truth = expression[rows[part]]
                     errors[j] += float(((predicted - truth) ** 2).sum()) / len(rows)
         if left_out:
-            self.n_sections, self.k = _CANDIDATES[int(errors.argmin())]
+            self.n_sections, self.k = candidates[int(errors.argmin())]
 
 
 class Linear(NeighbourMethod):

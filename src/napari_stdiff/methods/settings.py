@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from ..compute.config import Config, setting
 from ..compute.device import DeviceName
@@ -11,6 +11,9 @@ from ..compute.device import DeviceName
 
 class InterpolationSettings(Config):
     """What any interpolation method can be told; each reads the fields it needs."""
+
+    # new cells lie within measured sections, so that the cells around them there count
+    within: ClassVar[bool] = False
 
     draws: int = setting(
         16,
