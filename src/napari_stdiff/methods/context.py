@@ -94,7 +94,13 @@ class Context:
             scale=2 * np.pi * self.frequency, size=(3, _FREQUENCIES)
         )
 
-    def around(self, coords: np.ndarray, code: np.ndarray, without: str = "") -> Surroundings:
+    def around(
+        self,
+        coords: np.ndarray,
+        code: np.ndarray,
+        without: str = "",
+        skip: np.ndarray | None = None,
+    ) -> Surroundings:
         """Describe cells by what flanks them.
 
         Parameters
@@ -104,20 +110,27 @@ class Context:
         code
             (cells,) types as positions in ``cells.types``; -1 where not known.
         without
-            Section whose cells are not looked at: the cells' own, when they are measured.
+            Section whose cells are not looked at: the cells' own, when they are measured and
+            new cells lie between sections.
+        skip
+            (cells,) row of each cell among the visible ones, not to be looked at: when they are
+            measured and new cells lie within sections.
         """
         n, n_types = len(coords), len(self.cells.types)
         mix = np.zeros((n, len(_NEAR) * n_types), dtype=np.float32)
         average = np.zeros((n, len(self.cells.genes)), dtype=np.float32)
         gaps = np.zeros((n, 2), dtype=np.float32)
         depth = {s: z for s, z in self.cells.section_z.items() if s != without}
-        for rows, sections in flank_groups(depth, coords[:, 0], 2):
+        within = self.cells.within
+        for rows, sections in flank_groups(depth, coords[:, 0], 2, within=within):
+            own = None if skip is None else skip[rows]
             away = np.array([depth[s] for s in sections]) - coords[rows][:, :1]
             gaps[rows] = np.abs(away[:, [0, -1]]) / self.spacing
             if n_types:
-                mix[rows] = self._composition(coords[rows], sections, n_types)
-        for rows, sections in flank_groups(depth, coords[:, 0], 4):
-            index, weights = self.near(coords[rows], code[rows], sections, _PER_SECTION)
+                mix[rows] = self._composition(coords[rows], sections, n_types, own)
+        for rows, sections in flank_groups(depth, coords[:, 0], 4, within=within):
+            own = None if skip is None else skip[rows]
+            index, weights = self.near(coords[rows], code[rows], sections, _PER_SECTION, own)
             average[rows] = average_rows(index, weights, self.cells.expression)
         known = code >= 0
         kind = mix[:, :n_types].copy()
@@ -138,21 +151,28 @@ class Context:
         return Surroundings(np.concatenate(parts, axis=1).astype(np.float32), average)
 
     def near(
-        self, coords: np.ndarray, code: np.ndarray, sections: list[str], k: int
+        self,
+        coords: np.ndarray,
+        code: np.ndarray,
+        sections: list[str],
+        k: int,
+        skip: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return near cells of the same type and Gaussian weights by distance.
 
-        A cell whose type none of the sections has takes near cells of any type.
+        A cell whose type none of the sections has takes near cells of any type; the row in
+        `skip`, the cell itself, is not taken.
 
         Returns
         -------
         index, weights
             (cells, sections, k) row numbers, and weights that sum to 1 over both.
         """
-        index, distance = self._trees.near(coords, code, sections, k)
+        index, distance = self._trees.near(coords, code, sections, k, skip)
         lost = (code >= 0) & ~(index >= 0).any(axis=(1, 2))
         if lost.any():
-            index[lost], distance[lost] = self._trees.near(coords[lost], None, sections, k)
+            own = None if skip is None else skip[lost]
+            index[lost], distance[lost] = self._trees.near(coords[lost], None, sections, k, own)
         there = index >= 0
         depth = self.cells.section_z
         away = np.array([depth[s] for s in sections]) - coords[:, :1]
@@ -164,9 +184,11 @@ class Context:
         weights = np.exp(power)
         return index, weights / weights.sum(axis=(1, 2), keepdims=True)
 
-    def _composition(self, coords: np.ndarray, sections: list[str], n_types: int) -> np.ndarray:
+    def _composition(
+        self, coords: np.ndarray, sections: list[str], n_types: int, skip: np.ndarray | None
+    ) -> np.ndarray:
         """Return shares of each type among the nearest cells, at two scales, both flanks."""
-        index, _ = self._trees.near(coords, None, sections, max(_NEAR))
+        index, _ = self._trees.near(coords, None, sections, max(_NEAR), skip)
         code = np.where(index >= 0, self.cells.code[index], -1)
         out = []
         for k in _NEAR:

@@ -214,9 +214,17 @@ class Core:
     def _conditions(self, monitor: Monitor) -> tuple[np.ndarray, np.ndarray]:
         """Return conditions of the visible cells with and without their type."""
         cells = self.cells
+        blind = np.full(len(cells.code), -1)
+        if cells.within:
+            own = np.arange(len(cells.code))
+            monitor.check()
+            typed, untyped = (
+                self.context.around(cells.coords, code, skip=own).condition
+                for code in (cells.code if cells.types else blind, blind)
+            )
+            return typed, untyped
         parts: list[tuple[np.ndarray, np.ndarray]] = []
         order: list[np.ndarray] = []
-        blind = np.full(len(cells.code), -1)
         for name in cells.section_z:
             rows = np.flatnonzero(cells.section == name)
             monitor.check()

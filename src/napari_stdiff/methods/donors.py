@@ -63,10 +63,11 @@ class Donors:
         edges = np.ones((n, 2, k))
         weight = np.full(n, 0.5 if blend is None else blend)
         depth = {s: z for s, z in context.cells.section_z.items() if s != without}
-        for rows, sections in flank_groups(depth, coords[:, 0], 2 * _SECTIONS):
+        around = flank_groups(depth, coords[:, 0], 2 * _SECTIONS, within=context.cells.within)
+        for rows, sections in around:
             z = coords[rows, 0]
             below = [s for s in sections if depth[s] <= z[0]]
-            above = [s for s in sections if depth[s] > z[0]]
+            above = [s for s in sections if s not in below]
             for side, names in enumerate((below or above, above or below)):
                 found, shares = context.near(
                     coords[rows], code[rows], names, per_section or _PER_SECTION
@@ -74,7 +75,7 @@ class Donors:
                 flat = shares.reshape(len(rows), -1).cumsum(axis=1)
                 index[rows, side, : flat.shape[1]] = found.reshape(len(rows), -1)
                 edges[rows, side, : flat.shape[1]] = flat / flat[:, -1:]
-            if blend is None and below and above:
+            if blend is None and below and above and depth[above[0]] > depth[below[-1]]:
                 low, high = depth[below[-1]], depth[above[0]]
                 weight[rows] = (z - low) / (high - low)
         return cls(index, edges, weight)

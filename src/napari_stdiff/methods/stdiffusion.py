@@ -13,10 +13,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ..compute.device import few_threads
-from ..compute.monitor import Cancelled, Monitor
+from ..compute.monitor import Monitor
 from ..data.prediction import Prediction, Query
 from ..data.tissue import Tissue
-from .base import Cost, Method
+from .base import Cost, Method, collect, complete
 from .cells import VisibleCells, unmatched_note
 from .context import RANK
 from .core import Core
@@ -66,16 +66,17 @@ class StDiffusion(Method):
         monitor: Monitor,
     ) -> Self:
         """Choose what can be chosen by leaving out a training section, then fit on all."""
-        cells = VisibleCells.of(tissue)
+        cells = VisibleCells.of(tissue, config.within)
         self.config, self.chosen = config, Chosen()
         steps = _steps(len(cells.code), config)
-        if len(cells.section_z) > 2:
+        out = cells.left_out(1)
+        if out and (cells.within or len(cells.section_z) > 2):
             with monitor.stage("Choosing settings", 0.3):
                 # the settings that only draws use are chosen for the default way of drawing, so
                 # that one fit serves all of them
                 plain = type(config)(**config.model_dump(exclude=set(self.draw_fields)))
                 trial = max(round(TRIAL * steps), 1)
-                self.chosen = choose(cells, cells.left_out(1)[0], trial, plain, monitor)
+                self.chosen = choose(cells, out[0], trial, plain, monitor)
             steps = max(round(steps * self.chosen.length), 1)
         with monitor.stage("Fitting"):
             self.core = Core(cells, config)
@@ -93,29 +94,24 @@ class StDiffusion(Method):
         values, scores = core.means(around.condition)
         share = self.chosen.neighbour_share
         mean = np.maximum(share * around.average + (1 - share) * values, 0).astype(np.float32)
-        draws = np.empty((n_draws, *mean.shape), dtype=np.float32)
-        kept = 0
-        try:
-            monitor.step(1, n_draws + 1, "mean")
-            if n_draws:
-                fixed = self.config.blend_value if self.config.blend == "fixed" else None
-                donors = Donors.of(core.context, coords, code, fixed, self.config.neighbours)
+        draws = None
+        if n_draws:
+            fixed = self.config.blend_value if self.config.blend == "fixed" else None
+            donors = Donors.of(core.context, coords, code, fixed, self.config.neighbours)
             how = self.chosen.how(self.config)
-            while kept < n_draws:
-                draws[kept] = core.draw(
-                    kept, donors, coords, around.condition, scores, how, monitor
-                )
-                kept += 1
-                monitor.step(kept + 1, n_draws + 1, f"draw {kept} of {n_draws}")
-        except Cancelled:
-            draws = draws[:kept]
+            draws = collect(
+                lambda i: core.draw(i, donors, coords, around.condition, scores, how, monitor),
+                n_draws,
+                mean.shape,
+                monitor,
+            )
         notes: tuple[str, ...] = ()
         if cells.types:
             notes = unmatched_note(
                 int((code < 0).sum()), n, "the types around them are used instead"
             )
-        std = draws.std(axis=0, ddof=1) if kept > 1 else None
-        return Prediction(cells.genes, mean, std, draws if kept else None, kept == n_draws, notes)
+        std = None if draws is None or len(draws) < 2 else draws.std(axis=0, ddof=1)
+        return Prediction(cells.genes, mean, std, draws, complete(draws, n_draws), notes)
 
     def save(self, folder: Path) -> None:
         """Write network, visible cells and settings to `folder`."""

@@ -64,19 +64,19 @@ class Chosen:
 
 def choose(
     cells: VisibleCells,
-    section: str,
+    out: np.ndarray,
     steps: int,
     config: InterpolationSettings,
     monitor: Monitor,
 ) -> Chosen:
-    """Fit on the other sections, predict `section`, and keep what predicts it best.
+    """Fit without some cells, predict them, and keep what predicts them best.
 
     Parameters
     ----------
     cells
         The visible cells.
-    section
-        The one to leave out.
+    out
+        (cells,) mask of those to leave out: a section, or cells of every section.
     steps
         Training steps of the final fit.
     config
@@ -84,7 +84,7 @@ def choose(
     monitor
         Progress and cancel.
     """
-    kept, left = cells.section != section, np.flatnonzero(cells.section == section)
+    kept, left = ~out, np.flatnonzero(out)
     rng = np.random.default_rng([config.seed, 7])
     if len(left) > _CHECKED:
         left = np.sort(rng.choice(left, _CHECKED, replace=False))
@@ -96,7 +96,7 @@ def choose(
         assert isinstance(network, DrawAndMean)
         return float(((core.means(around.condition, network)[0] - truth) ** 2).mean())
 
-    with monitor.stage("Fitting without a section", 0.85):
+    with monitor.stage("Fitting without some cells", 0.85):
         trained = core.train(steps, config, monitor, error)
     values, scores = core.means(around.condition)
     errors = [
