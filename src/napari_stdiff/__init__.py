@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .compute.errors import StdiffError
     from .compute.monitor import Cancelled, Monitor
+    from .data.alignment import Alignment
+    from .data.alignment_store import remove_alignment, save_alignment
     from .data.prediction import Prediction, Query
     from .data.read_config import ReadConfig
     from .data.reading import read
@@ -19,10 +21,14 @@ if TYPE_CHECKING:
     from .data.tissue import Tissue
     from .data.virtual import VirtualSection
     from .evaluation.interpolate import evaluate_interpolate
-    from .tasks.config import InterpolateConfig
+    from .tasks.align import align
+    from .tasks.config import AlignConfig, InterpolateConfig
     from .tasks.interpolate import interpolate
+    from .tasks.sweep import Sweep, sweep_lambda
 
 _HOME = {
+    "AlignConfig": "tasks.config",
+    "Alignment": "data.alignment",
     "Cancelled": "compute.monitor",
     "InterpolateConfig": "tasks.config",
     "Monitor": "compute.monitor",
@@ -30,15 +36,20 @@ _HOME = {
     "Query": "data.prediction",
     "ReadConfig": "data.read_config",
     "StdiffError": "compute.errors",
+    "Sweep": "tasks.sweep",
     "Tissue": "data.tissue",
     "VirtualSection": "data.virtual",
+    "align": "tasks.align",
     "evaluate_interpolate": "evaluation.interpolate",
     "interpolate": "tasks.interpolate",
     "list_results": "data.results",
     "read": "data.reading",
+    "remove_alignment": "data.alignment_store",
     "remove_result": "data.results",
     "save": "data.results",
+    "save_alignment": "data.alignment_store",
     "simulate": "data.simulate",
+    "sweep_lambda": "tasks.sweep",
 }
 
 __version__ = "0.1.0"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 REGION, INSTANCE = "region", "instance_id"
+DISTANCE, CONFIDENCE = "distance_to_measured", "confidence"
 # An image larger than this is written with smaller copies of itself, for quick zooming.
 _LARGE = 4096
 
@@ -40,6 +41,9 @@ def result_elements(
     )
     if query.cell_type is not None:
         obs["cell_type"] = pd.Categorical(np.asarray(query.cell_type).astype(str))
+    for column, values in ((DISTANCE, section.distance), (CONFIDENCE, section.confidence)):
+        if values is not None:
+            obs[column] = np.asarray(values, float)
     table = AnnData(
         np.asarray(prediction.mean, np.float32),
         obs=obs,

@@ -139,6 +139,8 @@ def load_result(store: str | Path | SpatialData, name: str) -> VirtualSection:
     StdiffError
         When the store has no such result.
     """
+    from .export import CONFIDENCE, DISTANCE
+
     find_result(store, name)
     if isinstance(store, str | Path):
         from anndata import read_zarr
@@ -169,6 +171,8 @@ def load_result(store: str | Path | SpatialData, name: str) -> VirtualSection:
         ),
         unit=str(more.get("unit", "unit")),
         record=record,
+        distance=_column(table, DISTANCE),
+        confidence=_column(table, CONFIDENCE),
     )
 
 
@@ -225,6 +229,10 @@ def _new_store(path: Path, elements: dict[str, Any], tissue: Tissue | None) -> N
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
         raise
+
+
+def _column(table: AnnData, name: str) -> np.ndarray | None:
+    return table.obs[name].to_numpy(float) if name in table.obs else None
 
 
 def _put_record(table: AnnData, section: VirtualSection) -> None:

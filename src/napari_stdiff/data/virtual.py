@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from .prediction import Prediction, Query
 from .record import RunRecord
 
@@ -24,6 +26,12 @@ class VirtualSection:
         Unit of the coordinates.
     record
         How it was made.
+    distance
+        (cells,) distance of each cell to the nearest measured cell, in `unit`, or None where
+        nobody measured it.
+    confidence
+        (cells,) in (0, 1]: 1 within the measured stack, falling with the distance beyond it; None
+        where it is not known.
     """
 
     name: str
@@ -31,6 +39,8 @@ class VirtualSection:
     prediction: Prediction
     unit: str
     record: RunRecord
+    distance: np.ndarray | None = None
+    confidence: np.ndarray | None = None
 
     @property
     def z(self) -> float:

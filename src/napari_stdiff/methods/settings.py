@@ -22,10 +22,11 @@ class InterpolationSettings(Config):
         ge=0,
         le=256,
     )
-    blend: Literal["geometric", "fixed"] = setting(
+    blend: Literal["geometric", "fixed", "chosen"] = setting(
         "geometric",
         "Lambda",
-        "Weight of the two parent sections in a draw: from the distances to them, or fixed.",
+        "Weight of the two parent sections in a draw: from the distances to them, fixed, or "
+        "chosen by leaving out a training section.",
     )
     blend_value: float = setting(
         0.5,

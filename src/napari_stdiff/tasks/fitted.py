@@ -18,17 +18,16 @@ from ..data.record import versions
 from ..data.tissue import Tissue
 from ..methods.base import Method
 from ..methods.registry import load_method, method_class
-from .config import InterpolateConfig
+from ..methods.settings import InterpolationSettings
 
 _IN_MEMORY = 4
 _ON_DISK = 20
 _recent: OrderedDict[str, Method] = OrderedDict()
 _lock = Lock()
 
-# what is asked of a fitted model, or how it is drawn from: none of it changes the fit
-_NOT_OF_THE_FIT = frozenset(
-    {"at", "hide", "cells", "positions", "grid_step", "tier", "draws", "device"}
-)
+# how many draws and where they are computed does not change the fit; nor does anything that a
+# task asks of a fitted method, so that only the methods' own settings are looked at
+_NOT_OF_THE_FIT = frozenset({"draws", "device"})
 
 
 def cache_folder() -> Path:
@@ -36,18 +35,20 @@ def cache_folder() -> Path:
     return Path(user_cache_path("napari-stdiff")) / "models"
 
 
-def key_of(tissue: Tissue, config: InterpolateConfig) -> str:
+def key_of(tissue: Tissue, config: InterpolationSettings) -> str:
     """Return the name of the fit: of what is visible, the settings, device and versions."""
-    cls = method_class(config.method)
-    settings = config.model_dump(exclude=set(_NOT_OF_THE_FIT | cls.draw_fields))
+    name = _method_of(config)
+    cls = method_class(name)
+    names = set(InterpolationSettings.model_fields) - _NOT_OF_THE_FIT - cls.draw_fields
+    settings = config.model_dump(include=names) | {"method": name, "within": config.within}
     said = sorted(config.model_fields_set & set(settings))
     parts = [tissue.fingerprint(), settings, said, choose_device(config.device).type, versions()]
     text = json.dumps(parts, sort_keys=True)
-    return f"{config.method}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
+    return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
 
 
 def fitted(
-    tissue: Tissue, config: InterpolateConfig, monitor: Monitor, folder: Path | None = None
+    tissue: Tissue, config: InterpolationSettings, monitor: Monitor, folder: Path | None = None
 ) -> tuple[Method, bool]:
     """Return the method fitted on `tissue`, and whether it was kept from an earlier run.
 
@@ -56,24 +57,24 @@ def fitted(
     tissue
         What the method may see.
     config
-        Names the method and its settings.
+        Settings of a task that names a method (its field ``method``).
     monitor
         Progress and cancel of the fit.
     folder
         Where models are kept; None takes :func:`cache_folder`.
     """
-    key = key_of(tissue, config)
+    name, key = _method_of(config), key_of(tissue, config)
     place = (folder or cache_folder()) / key
     with _lock:
         found = _recent.get(key)
     if found is None and place.is_dir():
         try:
-            found = load_method(config.method, place, tissue)
+            found = load_method(name, place, tissue)
         except StdiffError:  # half-written by a run that was killed; it is fitted anew
             shutil.rmtree(place, ignore_errors=True)
     kept = found is not None
     if found is None:
-        found = method_class(config.method)().fit(tissue, None, config, monitor)
+        found = method_class(name)().fit(tissue, None, config, monitor)
         _keep(found, place)
     found.configure(config)
     with _lock:
@@ -82,6 +83,11 @@ def fitted(
         while len(_recent) > _IN_MEMORY:
             _recent.popitem(last=False)
     return found, kept
+
+
+def _method_of(config: InterpolationSettings) -> str:
+    name: str = config.model_dump(include={"method"})["method"]
+    return name
 
 
 def _keep(method: Method, place: Path) -> None:
