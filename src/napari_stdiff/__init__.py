@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from .data.virtual import VirtualSection
     from .evaluation.interpolate import evaluate_interpolate
     from .tasks.align import align
-    from .tasks.config import AlignConfig, InterpolateConfig
+    from .tasks.config import AlignConfig, GenerateConfig, InterpolateConfig
+    from .tasks.generate import generate
     from .tasks.interpolate import interpolate
     from .tasks.sweep import Sweep, sweep_lambda
 
@@ -30,6 +31,7 @@ _HOME = {
     "AlignConfig": "tasks.config",
     "Alignment": "data.alignment",
     "Cancelled": "compute.monitor",
+    "GenerateConfig": "tasks.config",
     "InterpolateConfig": "tasks.config",
     "Monitor": "compute.monitor",
     "Prediction": "data.prediction",
@@ -41,6 +43,7 @@ _HOME = {
     "VirtualSection": "data.virtual",
     "align": "tasks.align",
     "evaluate_interpolate": "evaluation.interpolate",
+    "generate": "tasks.generate",
     "interpolate": "tasks.interpolate",
     "list_results": "data.results",
     "read": "data.reading",
