@@ -56,7 +56,7 @@ def section_pictures(
     for section in tissue.sections:
         rows = tissue.section == section
         alone = len(tissue.sections) == 1
-        for name in _fitting(names, section, elements[section], alone):
+        for name in fitting(names, section, elements[section], alone):
             picture = picture_of(sdata[name], system)
             if inside(picture, xy[rows]) < 0.5:
                 continue
@@ -105,7 +105,7 @@ def picture_of(element: Any, system: str) -> Histology:
     return Histology(image, np.asarray(matrix, dtype=float) @ centre)
 
 
-def _fitting(names: list[str], section: str, element: str, alone: bool) -> list[str]:
+def fitting(names: list[str], section: str, element: str, alone: bool) -> list[str]:
     """Return the images that may show a section, best first."""
     stem = [t for t in _tokens(element) if t not in _KINDS]
     for wanted in (_tokens(section), _tokens(element), stem):

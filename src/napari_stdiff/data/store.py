@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 KINDS = ("images", "labels", "points", "shapes", "tables")
 # What the root of a store keeps about all of its elements (zarr 3, then zarr 2).
-_ROOT_FILES = ("zarr.json", ".zattrs", ".zgroup", ".zmetadata")
+ROOT_FILES = ("zarr.json", ".zattrs", ".zgroup", ".zmetadata")
 
 
 def is_store(path: Path) -> bool:
@@ -132,7 +132,7 @@ def writable(path: Path) -> None:
     if not path.exists():
         raise FileNotFoundError(2, "it is not there any more", str(path))
     places = [path, *(path / kind for kind in ("points", "tables"))]
-    places += [path / name for name in _ROOT_FILES]
+    places += [path / name for name in ROOT_FILES]
     for place in places:
         if place.exists() and not os.access(place, os.W_OK):
             raise PermissionError(13, "it is read-only", str(place))
@@ -141,7 +141,7 @@ def writable(path: Path) -> None:
 @contextmanager
 def undone_on_error(path: Path, names: Iterable[str]) -> Iterator[None]:
     """Put the store back as it was when the block that adds `names` fails or is interrupted."""
-    roots = {p: p.read_bytes() for p in (path / name for name in _ROOT_FILES) if p.is_file()}
+    roots = {p: p.read_bytes() for p in (path / name for name in ROOT_FILES) if p.is_file()}
     kinds = [path / kind for kind in KINDS]
     new_kinds = [kind for kind in kinds if not kind.exists()]
     try:

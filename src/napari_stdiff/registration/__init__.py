@@ -1,0 +1,1 @@
+"""Bringing serial sections into one frame: by expression, landmarks or histology."""
