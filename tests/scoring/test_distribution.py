@@ -12,6 +12,7 @@ from napari_stdiff.scoring.distribution import (
     coexpression,
     coverage80,
     crps,
+    energy_by_group,
     energy_distance,
     variance_ratio,
 )
@@ -166,3 +167,17 @@ def test_energy_distance_with_too_few_cells_anywhere() -> None:
     coords = spread_out(10)
     x = np.random.default_rng(0).normal(size=(10, 3))
     assert energy_distance(x, coords, x[None], coords) is None
+
+
+def test_energy_by_group_is_what_is_averaged() -> None:
+    rng = np.random.default_rng(0)
+    coords = np.column_stack([np.zeros(100), rng.uniform(size=(100, 2))])
+    truth, draws = rng.normal(size=(100, 3)), rng.normal(size=(4, 100, 3)) + 0.3
+    said = (truth, coords, draws, coords)
+    assert energy_distance(*said) is None  # no bin has five cells
+    values, cells = energy_by_group(*said, n_bins=3)
+    assert values.shape == (4, 9)
+    assert cells.sum() == 100
+    whole = energy_distance(*said, n_bins=3)
+    assert whole == pytest.approx(np.average(values.mean(axis=0), weights=cells))
+    assert energy_by_group(*said)[0].size == 0

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial.distance import cdist, pdist
 
-from .bins import Grid
+from .bins import N_BINS, Grid
 from .correlation import varying
 
 MIN_TYPE_CELLS = 100
@@ -162,6 +162,7 @@ def energy_distance(
     draw_type: np.ndarray | None = None,
     scale: np.ndarray | None = None,
     min_cells: int = MIN_GROUP_CELLS,
+    n_bins: int = N_BINS,
 ) -> float | None:
     """Return the energy distance of draws to the truth within cell type and grid bin.
 
@@ -183,34 +184,63 @@ def energy_distance(
         (genes,) standard deviations to divide by; None takes the truth's.
     min_cells
         Fewest cells of a group, in truth and draw.
+    n_bins
+        Bins a side of the grid.
 
     Returns
     -------
     float or None
         0 for equal distributions; None where no group is large enough.
     """
+    values, cells = energy_by_group(
+        truth, truth_coords, draws, draw_coords, truth_type, draw_type, scale, min_cells, n_bins
+    )
+    return float(values.mean(axis=0) @ cells / cells.sum()) if values.size else None
+
+
+def energy_by_group(
+    truth: np.ndarray,
+    truth_coords: np.ndarray,
+    draws: np.ndarray,
+    draw_coords: np.ndarray,
+    truth_type: np.ndarray | None = None,
+    draw_type: np.ndarray | None = None,
+    scale: np.ndarray | None = None,
+    min_cells: int = MIN_GROUP_CELLS,
+    n_bins: int = N_BINS,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what :func:`energy_distance` averages, so that it can be resampled.
+
+    Parameters as there.
+
+    Returns
+    -------
+    values
+        (m, groups) energy distance of each draw in each group of one type and bin.
+    cells
+        (groups,) true cells of the groups. Both are empty where no group is large enough.
+    """
     sd = np.asarray(truth.std(axis=0) if scale is None else scale, dtype=np.float64)
     keep = sd > 0
     if not keep.any() or not len(draws):
-        return None
-    grid = Grid.over(truth_coords)
+        return np.zeros((0, 0)), np.zeros(0)
+    grid = Grid.over(truth_coords, n_bins)
     groups = _groups(grid.bin_of(truth_coords), truth_type)
     others = _groups(grid.bin_of(draw_coords), draw_type)
     a = truth[:, keep] / sd[keep]
-    total, cells = 0.0, 0
     shared = [
         (rows, others[key])
         for key, rows in groups.items()
         if key in others and min(len(rows), len(others[key])) >= max(min_cells, 2)
     ]
     within = [float(pdist(a[rows]).mean()) for rows, _ in shared]
-    for draw in draws:
+    values = np.zeros((len(draws), len(shared)))
+    for i, draw in enumerate(draws):
         b = draw[:, keep] / sd[keep]
-        for (rows, other), own in zip(shared, within, strict=True):
+        for j, (rows, other) in enumerate(shared):
             between = float(cdist(a[rows], b[other]).mean())
-            total += len(rows) * (2 * between - own - float(pdist(b[other]).mean()))
-            cells += len(rows)
-    return total / cells if cells else None
+            values[i, j] = 2 * between - within[j] - float(pdist(b[other]).mean())
+    return values, np.array([len(rows) for rows, _ in shared], dtype=np.float64)
 
 
 def _groups(bins: np.ndarray, labels: np.ndarray | None) -> dict[tuple[int, str], np.ndarray]:
