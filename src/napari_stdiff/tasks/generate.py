@@ -35,6 +35,8 @@ _HOW = {
     "given": "positions given",
 }
 
+_OUTSIDE = 3.0  # a cell farther from any measured one, in their spacings, is outside the tissue
+
 
 def generate(
     data: str | Path | AnnData | SpatialData | Tissue,
@@ -98,14 +100,15 @@ def generate(
     with monitor.stage("Reading", 0.02):
         start = perf_counter()
         tissue = read_tissue(data, read or ReadConfig())
-        section = section_of(tissue, config.section)
+        section = section_of(tissue, config.section, query)
         seconds["read"] = perf_counter() - start
     with monitor.stage("Placing cells", 0.03):
         start = perf_counter()
         measured = Measured.of(tissue, section)
         asked, notes = place_within(measured, config) if query is None else (query, [])
         how = "given" if query is not None else config.cells
-        notes += _far(measured, asked, tissue.unit)
+        distance, confidence, far = _far(measured, asked, tissue.unit)
+        notes += far
         seconds["place"] = perf_counter() - start
     with monitor.stage("Fitting", 0.8):
         start = perf_counter()
@@ -140,7 +143,7 @@ def generate(
         notes=(*prediction.notes, *told),
     )
     name = f"generated_{section}_{config.method}"
-    return VirtualSection(name, asked, prediction, tissue.unit, record)
+    return VirtualSection(name, asked, prediction, tissue.unit, record, distance, confidence)
 
 
 def estimate(tissue: Tissue, config: GenerateConfig) -> Cost:
@@ -163,8 +166,8 @@ def how_many(tissue: Tissue, section: str, config: GenerateConfig) -> int:
     return config.n_cells or there
 
 
-def section_of(tissue: Tissue, name: str) -> str:
-    """Return the section called `name`; of "auto" the only or middle one.
+def section_of(tissue: Tissue, name: str, query: Query | None = None) -> str:
+    """Return the section called `name`; of "auto" that of `query`, or the only or middle one.
 
     Raises
     ------
@@ -173,6 +176,9 @@ def section_of(tissue: Tissue, name: str) -> str:
     """
     there = tissue.sections
     if name == "auto" and name not in there:
+        if query is not None and query.n_cells:
+            z = float(query.coords[:, 0].mean())
+            return min(there, key=lambda s: abs(tissue.section_z[s] - z))
         return there[(len(there) - 1) // 2]
     if name not in there:
         raise no_such("section", name, there)
@@ -219,26 +225,32 @@ def _method(
     return model, True
 
 
-def _far(measured: Measured, query: Query, unit: str) -> list[str]:
-    """Say how many cells lie outside the measured tissue; refuse cells of another frame."""
-    distance = measured.distance(query.coords[:, 1:])
-    outside = distance > 3 * measured.spacing.mean()
-    if not outside.any():
-        return []
+def _far(measured: Measured, query: Query, unit: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Return distances to the measured cells, the confidence, and what to say of cells outside.
+
+    Cells that are all in another frame are refused.
+    """
+    yx = query.coords[:, 1:]
+    distance = measured.distance(yx)
+    reach = _OUTSIDE * float(measured.spacing.mean())
+    confidence = np.minimum(1.0, reach / np.maximum(distance, 1e-30))
+    outside = int((distance > reach).sum())
+    if not outside:
+        return distance, confidence, []
     low, high = measured.yx.min(axis=0), measured.yx.max(axis=0)
     room = (high - low).max() / 2
-    yx = query.coords[:, 1:]
     if not ((yx >= low - room) & (yx <= high + room)).all(axis=1).any():
         raise StdiffError(
             f"None of the {query.n_cells} positions lies near section '{measured.name}' (the "
             f"nearest is {distance.min():.4g} {unit} from a measured cell); give x and y in "
             f"{unit}, in the frame of the data."
         )
-    return [
-        f"{int(outside.sum())} of {query.n_cells} cells lie outside the measured tissue, up to "
+    note = (
+        f"{outside} of {query.n_cells} cells lie outside the measured tissue, up to "
         f"{distance.max():.4g} {unit} from the nearest measured cell of the section; do not "
         "trust them."
-    ]
+    )
+    return distance, confidence, [note]
 
 
 def _told(prediction: Prediction, kept: bool, config: GenerateConfig) -> list[str]:
