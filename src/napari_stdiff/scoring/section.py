@@ -105,6 +105,7 @@ def score_section(
     *,
     query: Query | None = None,
     scale: np.ndarray | None = None,
+    n_bins: int = N_BINS,
 ) -> dict[str, float | None]:
     """Score a predicted section by everything that applies to it.
 
@@ -123,6 +124,8 @@ def score_section(
         compare cell by cell are None then.
     scale
         (genes,) standard deviations of the visible cells, for the energy distance.
+    n_bins
+        Bins a side of the grids; fewer where the cells are few.
 
     Returns
     -------
@@ -144,13 +147,13 @@ def score_section(
             f"{(len(coords), truth.shape[1])} were expected; predict the cells that are scored."
         )
     out: dict[str, float | None] = dict.fromkeys(SCORES)
-    out["pcc_binned"] = pcc_binned(truth, truth_coords, prediction.mean, coords)
+    out["pcc_binned"] = pcc_binned(truth, truth_coords, prediction.mean, coords, n_bins)
     if paired:
         out["pcc"] = pcc(truth, prediction.mean)
         out["spearman"] = spearman(truth, prediction.mean)
         out["nmse"] = nmse(truth, prediction.mean)
     else:
-        out["density_pcc"] = density_pcc(truth_coords, coords)
+        out["density_pcc"] = density_pcc(truth_coords, coords, n_bins)
     draws = prediction.draws
     if draws is not None and len(draws) and np.isfinite(draws).all():
         kind = truth_type if query is None else query.cell_type
@@ -163,7 +166,7 @@ def score_section(
                 out["crps"] = distribution.crps(truth, draws)
                 out["coverage80"] = distribution.coverage80(truth, draws)
             out["energy_distance"] = distribution.energy_distance(
-                truth, truth_coords, draws, coords, truth_type, kind, scale
+                truth, truth_coords, draws, coords, truth_type, kind, scale, n_bins=n_bins
             )
     return {k: v if v is not None and math.isfinite(v) else None for k, v in out.items()}
 
