@@ -13,7 +13,7 @@ from ..compute.errors import StdiffError
 from ..data.tissue import Tissue
 from ..methods.files import known_labels
 from ..methods.flanks import label_codes
-from .lattice import finer, is_grid
+from .lattice import between, is_grid, scattered
 
 _FEWEST = 10  # cells; fewer have no density to speak of
 _AROUND = 6  # neighbours that measure how far apart cells lie
@@ -157,7 +157,7 @@ class Measured:
     def anew(self, n: int, rng: np.random.Generator) -> Placed:
         """Draw `n` cells as dense and as mixed as the measured ones, which are not avoided.
 
-        Spots on a grid get places between the spots instead.
+        0 draws as many as were measured. Spots on a grid get places between the spots instead.
 
         Returns
         -------
@@ -165,26 +165,24 @@ class Measured:
             (n, 2) positions, (n,) types, sentences.
         """
         if is_grid(self.yx):
-            return self._on_grid(0.0, n, rng)
-        yx, code = self._drawn(n, self.apart, np.empty((0, 2)), rng)
+            yx = scattered(self.yx, n, self.holds, rng) if n else between(self.yx, 2, self.holds)
+            note = f"The spots lie on a grid: {len(yx)} spots were put between them."
+            return yx, self.types_at(yx, rng), [note]
+        yx, code = self._drawn(n or len(self.yx), self.apart, np.empty((0, 2)), rng)
         return yx, code, []
 
     def between(self, factor: float, rng: np.random.Generator) -> Placed:
         """Draw cells between the measured ones, which become `factor` times as many in all."""
         if is_grid(self.yx):
-            return self._on_grid(factor, 0, rng)
+            yx = between(self.yx, factor, self.holds)
+            note = (
+                f"The spots lie on a grid: {len(yx)} spots were put between them, which makes it "
+                f"{1 + len(yx) / len(self.yx):.2g} times as dense."
+            )
+            return yx, self.types_at(yx, rng), [note]
         n = max(round((factor - 1) * len(self.yx)), 1)
         yx, code = self._drawn(n, self.apart / np.sqrt(factor), self.yx, rng)
         return yx, code, []
-
-    def _on_grid(self, factor: float, n: int, rng: np.random.Generator) -> Placed:
-        yx = finer(self.yx, factor, n, self.holds)
-        if n:
-            yx = yx[np.sort(rng.choice(len(yx), min(n, len(yx)), replace=False))]
-        total = 1 + len(yx) / len(self.yx)
-        note = f"The spots lie on a grid: {len(yx)} spots were put between them"
-        note += "." if n else f", which makes it {total:.2g} times as dense."
-        return yx, self.types_at(yx, rng), [note]
 
     def _drawn(
         self, n: int, apart: float, taken: np.ndarray, rng: np.random.Generator
@@ -200,7 +198,7 @@ class Measured:
         source = rng.permutation(source)
         frames = self._frames()
         best, clear = self.yx[source].copy(), np.full(n, -np.inf)
-        radius = apart * self.spacing[source]
+        radius = np.maximum(apart, 1e-6) * self.spacing[source]
         pending, done = np.arange(n), np.zeros(n, dtype=bool)
         for _ in range(_ROUNDS):
             if not len(pending):

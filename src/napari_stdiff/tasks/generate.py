@@ -202,7 +202,7 @@ def place_within(measured: Measured, config: GenerateConfig) -> tuple[Query, lis
     elif config.cells == "denser":
         yx, code, notes = measured.between(config.factor, rng)
     else:
-        yx, code, notes = measured.anew(config.n_cells or len(measured.yx), rng)
+        yx, code, notes = measured.anew(config.n_cells, rng)
     drawn = config.types == "drawn" or (config.types == "auto" and config.cells != "given")
     if drawn and (code < 0).any():
         code = np.where(code < 0, measured.types_at(yx, rng), code)

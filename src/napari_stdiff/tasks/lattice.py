@@ -8,9 +8,13 @@ from collections.abc import Callable
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ..compute.errors import StdiffError
+
 _EVEN = 0.15  # of the distance to the nearest spot, its spread over its mean
 _REACH = 1.35  # in spot distances; takes the sides of a cell of the grid, not its diagonals
 _MOST = 2_000_000
+
+Inside = Callable[[np.ndarray], np.ndarray]
 
 
 def is_grid(yx: np.ndarray) -> bool:
@@ -36,50 +40,72 @@ def basis(yx: np.ndarray) -> np.ndarray:
     return np.stack([first, second])
 
 
-def finer(
-    yx: np.ndarray, factor: float, n: int, inside: Callable[[np.ndarray], np.ndarray]
-) -> np.ndarray:
-    """Return places between spots on a grid, and where spots are missing among others.
+def between(yx: np.ndarray, factor: float, inside: Inside) -> np.ndarray:
+    """Return the places of a finer grid that nobody measured.
 
     Parameters
     ----------
     yx
         (spots, 2) positions.
     factor
-        How many times as dense the grid becomes at least: up to 2 by the centres of its cells,
+        How many times as dense the grid becomes, at least: up to 2 by the centres of its cells,
         beyond by dividing its steps.
-    n
-        Places wanted at least, where they are counted instead (0 for not).
     inside
         Tells for (m, 2) positions whether they are tissue.
 
     Returns
     -------
     np.ndarray
-        (places, 2), none of them measured.
+        (places, 2), those where a spot is missing among others first.
+    """
+    parts = 1 if factor <= 2 else math.ceil(math.sqrt(factor))
+    if len(yx) * (parts + 1) ** 2 > _MOST:
+        raise StdiffError(
+            f"A grid {factor:g} times as dense would have more than {_MOST:,} spots; take a "
+            "smaller factor."
+        )
+    steps = basis(yx)
+    holes = _holes(yx, steps, inside)
+    return np.concatenate([holes, _divided(np.concatenate([yx, holes]), steps, parts, inside)])
+
+
+def scattered(yx: np.ndarray, n: int, inside: Inside, rng: np.random.Generator) -> np.ndarray:
+    """Return `n` places between (spots, 2) spots, or fewer where there is no room for more.
+
+    The centres of the grid's cells come first, then ever finer places; within the last level
+    they are chosen at random.
     """
     steps = basis(yx)
-    size = float(np.linalg.norm(steps, axis=1).min())
-    around = [i * steps[0] + j * steps[1] for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]
-    holes = _apart(np.concatenate([yx + v for v in around]), yx, 0.5 * size)
-    holes = holes[inside(holes)]
-    sites = np.concatenate([yx, holes])
-    found = holes
-    wanted = max(n, math.ceil((factor - 1) * len(yx)))
-    for parts in range(1, 12):
-        if parts == 1:
-            shifts = [(0.5, 0.5)]
-        else:
-            grid = np.arange(parts) / parts
-            shifts = [(a, b) for a in grid for b in grid if a or b]
-        places = np.concatenate([sites + a * steps[0] + b * steps[1] for a, b in shifts])
-        places = places[inside(places)]
-        close = 0.4 * size / max(parts, 1.5)
-        found = np.concatenate([holes, _apart(places, sites, close)])
-        enough = len(found) >= wanted if n else max(parts**2, 2) >= factor
-        if enough or len(sites) * (parts + 1) ** 2 > _MOST:
-            break
+    found = _holes(yx, steps, inside)
+    for parts in range(1, 9):
+        first = len(found) if parts > 1 else 0
+        taken = np.concatenate([yx, found])
+        places = _divided(yx, steps, parts, inside)
+        found = np.concatenate([found, _apart(places, taken, _least(steps, parts))])
+        if len(found) >= n:
+            last = first + rng.permutation(len(found) - first)
+            return found[np.sort(np.concatenate([np.arange(first), last])[:n])]
     return found
+
+
+def _holes(yx: np.ndarray, steps: np.ndarray, inside: Inside) -> np.ndarray:
+    """Return where a spot is missing among others."""
+    around = [i * steps[0] + j * steps[1] for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]
+    holes = _apart(np.concatenate([yx + v for v in around]), yx, _least(steps, 1))
+    return np.asarray(holes[inside(holes)])
+
+
+def _divided(sites: np.ndarray, steps: np.ndarray, parts: int, inside: Inside) -> np.ndarray:
+    """Return the places inside when each step is divided; 1 gives the centres of the cells."""
+    grid = np.arange(parts) / parts
+    shifts = [(a, b) for a in grid for b in grid if a or b] or [(0.5, 0.5)]
+    places = np.concatenate([sites + a * steps[0] + b * steps[1] for a, b in shifts])
+    return _apart(places[inside(places)], sites, _least(steps, parts))
+
+
+def _least(steps: np.ndarray, parts: int) -> float:
+    """Return the distance below which two places are the same one."""
+    return 0.4 * float(np.linalg.norm(steps, axis=1).min()) / max(parts, 1.2)
 
 
 def _angle(vectors: np.ndarray) -> np.ndarray:
