@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from math import ceil
 from time import perf_counter
 
+import numpy as np
 import torch
 from torch import nn
 
 from ..compute.device import DeviceName, choose_device, few_threads
 from .base import Cost
+from .network import ROWS
+from .streams import cell_normals
 
+_STEP = 1.5e-3  # seconds of a training step beside its arithmetic
 _rates: dict[str, float] = {}
 
 
 def network_cost(
-    network: nn.Module, *, trained_rows: int, drawn_rows: int, values: int, device: DeviceName
+    network: nn.Module,
+    *,
+    trained_rows: int,
+    drawn_rows: int,
+    values: int,
+    device: DeviceName,
+    batch_size: int = 256,
+    random_numbers: int = 0,
 ) -> Cost:
     """Estimate the cost of a fit and a prediction.
 
@@ -28,12 +40,24 @@ def network_cost(
         Numbers held in memory beside the network.
     device
         Where it will run.
+    batch_size
+        Rows of a training step.
+    random_numbers
+        Normal numbers drawn for cells (:func:`~napari_stdiff.methods.streams.cell_normals`).
     """
     parameters = sum(p.numel() for p in network.parameters())
+    where = choose_device(device)
     work = 2.0 * parameters * (3 * trained_rows + drawn_rows)
-    seconds = work / _rate(choose_device(device)) + 2e-8 * values
+    steps = trained_rows / batch_size
+    seconds = work / _rate(where) + steps * (_STEP + parameters * _per_parameter(where))
+    seconds += 2e-8 * values + random_numbers * _per_normal()
     memory = 4 * (values + 8 * parameters)
     return Cost(parameters, 1.0 + seconds, 100 + memory / 2**20)
+
+
+def whole_chunks(n_cells: int) -> int:
+    """Return the rows that a network sees for `n_cells` cells: whole chunks of them."""
+    return ceil(n_cells / ROWS) * ROWS
 
 
 def _rate(device: torch.device) -> float:
@@ -52,3 +76,19 @@ def _rate(device: torch.device) -> float:
         # a whole training step reaches somewhat less than half of what the bare layers do
         _rates[device.type] = 0.45 * 4 * 2 * 256**3 / best
     return _rates[device.type]
+
+
+def _per_parameter(device: torch.device) -> float:
+    """Return seconds that a training step spends on each parameter: optimiser and averages."""
+    return 3e-9 if device.type == "cpu" else 1e-10
+
+
+def _per_normal() -> float:
+    """Return seconds of one random number of a cell, measured once."""
+    if "normal" not in _rates:
+        coords = np.random.default_rng(0).random((ROWS, 3))
+        cell_normals(0, coords, 4)
+        start = perf_counter()
+        cell_normals(0, coords, 64)
+        _rates["normal"] = (perf_counter() - start) / (64 * ROWS)
+    return _rates["normal"]

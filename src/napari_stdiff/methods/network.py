@@ -15,7 +15,7 @@ from ..diffusion.process import Ddpm, Edm, Process
 from ..diffusion.samplers import run_sampler
 from .streams import cell_normals
 
-_ROWS = 1024  # rows a network call: always as many, so that a result cannot depend on how many
+ROWS = 1024  # rows a network call: always as many, so that a result cannot depend on how many
 
 
 def process_called(name: str) -> Process:
@@ -92,9 +92,9 @@ def in_chunks(
     """
     n = len(arrays[0])
     parts: list[tuple[np.ndarray, ...]] = []
-    for start in range(0, max(n, 1), _ROWS):
-        some = [a[start : start + _ROWS] for a in arrays]
-        pad = _ROWS - len(some[0])
+    for start in range(0, max(n, 1), ROWS):
+        some = [a[start : start + ROWS] for a in arrays]
+        pad = ROWS - len(some[0])
         full = [np.pad(a, [(0, pad)] + [(0, 0)] * (a.ndim - 1)) for a in some]
         with torch.no_grad():
             out = call(*(torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in full))
@@ -133,8 +133,9 @@ def denoise_from(
     """
 
     def noise(rows: np.ndarray, step: int) -> Tensor:
-        normals = cell_normals(seed, coords[rows], start.shape[1], stream + (step << 20))
-        return torch.from_numpy(np.ascontiguousarray(normals.T)).to(device)
+        once, back = np.unique(rows, return_inverse=True)  # what fills up a chunk is one cell
+        normals = cell_normals(seed, coords[once], start.shape[1], stream + (step << 20))
+        return torch.from_numpy(np.ascontiguousarray(normals.T[back])).to(device)
 
     def call(x0: Tensor, cond: Tensor, where: Tensor) -> tuple[Tensor]:
         rows, steps = where.cpu().numpy(), iter(range(1, len(grid)))

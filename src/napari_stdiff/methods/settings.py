@@ -101,6 +101,16 @@ class InterpolationSettings(Config):
     sampler_steps: int = setting(
         3, "Sampler steps", "Denoising steps a draw.", ge=1, le=2000, advanced=True
     )
+    scale_to: float = setting(
+        0.0,
+        "Scale to",
+        "Make a paper's printed configuration smaller (epochs, then width and depth, and "
+        "sampling steps) so that it ends near this time; 0 runs it in full. The result says so.",
+        unit="s",
+        ge=0,
+        le=1e7,
+        advanced=True,
+    )
     seed: int = setting(0, "Seed", "Same seed, same device, same result.", ge=0, le=2**31 - 1)
     device: DeviceName = setting("auto", "Device", "Where to compute.")
 

@@ -2,33 +2,36 @@
 
 What is kept: the noise process, the network's inputs [x; Embed(type); Lin(x, y)], the loss on the
 noise, optimiser, epochs and early stopping; the nearest cell of each parent, noised to a step,
-mixed by lambda and denoised. What is put right or filled in is listed in `DEVIATIONS`.
+mixed by lambda and denoised; cells within a section generated from noise alone. What is put right
+or filled in is listed in `DEVIATIONS`.
 """
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
+from math import ceil
 from pathlib import Path
+from time import perf_counter
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from ..compute.device import choose_device, few_threads
-from ..compute.monitor import Cancelled, Monitor
+from ..compute.monitor import Monitor
 from ..data.prediction import Prediction, Query
 from ..data.tissue import Tissue
-from ..diffusion.denoiser import NoiseEmbedding
-from ..diffusion.fit import train
 from ..diffusion.process import Ddpm
-from .base import Cost, Method
+from .base import Cost, Method, collect, complete
 from .cells import VisibleCells, unmatched_note
 from .context import Context
-from .cost import network_cost
+from .cost import network_cost, whole_chunks
 from .files import known_labels, read_model, refuse_misfit, write_model
 from .flanks import SectionTrees, flank_groups, label_codes
-from .network import denoise_from, process_called, put_weights, weights_of
+from .network import ROWS, denoise_from, process_called, put_weights, weights_of
+from .paper_network import CHECKS, VALIDATION, PaperNetwork, PaperTraining
+from .scaling import Scaled, Sizes, Speed, scale, seconds_each
 from .settings import InterpolationSettings
 from .streams import cell_uniforms
 
@@ -42,11 +45,17 @@ DEVIATIONS = (
     "Lambda follows from the depths of the parents and never from the hidden section.",
     "One scale for both axes and all sections keeps the shape of the tissue (equation 8).",
     "T is 1,000 and parents are noised to step 100; the paper does not say.",
-    "The step enters as an embedding; hidden width 256; genes are standardised; a tenth of the "
-    "visible cells stops the training early.",
+    "The step enters as an embedding; embeddings of 32, hidden width 256, two linear layers and "
+    "one more to the genes, batches of 256; the paper does not say.",
+    "Genes are standardised for the network, and what comes out is not below zero.",
+    "A tenth of the visible cells, chosen at random over all sections, stops the training after "
+    "a tenth of its length without a better error.",
+    "The type is withheld in a tenth of the training rows, so that it need not be known.",
+    "Gradients are clipped to norm 1.",
     "The mean is that of at least 16 draws.",
 )
 
+# what the paper prints, or its code where the paper does not say
 PRESET: dict[str, Any] = {
     "process": "ddpm-linear",
     "epochs": 300,
@@ -55,44 +64,14 @@ PRESET: dict[str, Any] = {
     "width": 256,
     "depth": 2,
     "mixing": "average",
-    "noise_level": float(Ddpm.make("linear", 1000).table[99]),
     "sampler": "ancestral",
     "sampler_steps": 100,
 }
-_EMBED = 32
+# cells within a section come from noise alone, by every one of the T steps
+GENERATING: dict[str, Any] = {"sampler_steps": 1000}
+_LEVEL = float(Ddpm.make("linear", 1000).table[99])  # step 100
+_OF_THE_FIT = ("process", "epochs", "batch_size", "learning_rate", "width", "depth")
 _MEAN_DRAWS = 16
-_VALIDATION = 0.1
-_CHECKS = 60
-_PATIENCE = 6
-
-
-class PaperNetwork(nn.Module):
-    """Linear layers on the noised expression beside embedded type, place and step.
-
-    Parameters
-    ----------
-    genes, types
-        Sizes; one type more stands for "not known".
-    width, depth
-        Hidden size, and number of linear layers.
-    """
-
-    def __init__(self, genes: int, types: int, width: int, depth: int) -> None:
-        super().__init__()
-        self.kind = nn.Embedding(types + 1, _EMBED)
-        self.place = nn.Linear(2, _EMBED)
-        self.step = NoiseEmbedding(_EMBED)
-        sizes = [genes + 3 * _EMBED, *[width] * max(depth - 1, 1)]
-        layers: list[nn.Module] = []
-        for before, after in itertools.pairwise(sizes):
-            layers += [nn.Linear(before, after), nn.LeakyReLU()]
-        self.net = nn.Sequential(*layers, nn.Linear(sizes[-1], genes))
-
-    def forward(self, x: Tensor, level: Tensor, cond: Tensor) -> Tensor:
-        """Predict the noise (n, genes); `cond` holds type, y and x."""
-        parts = [x, self.kind(cond[:, 0].long()), self.place(cond[:, 1:]), self.step(4 * level)]
-        out: Tensor = self.net(torch.cat(parts, dim=1))
-        return out
 
 
 class StDiffusionPaper(Method):
@@ -102,21 +81,40 @@ class StDiffusionPaper(Method):
     title: ClassVar[str] = "stDiffusion (paper)"
     description: ClassVar[str] = "The configuration of the paper, with its equations put right."
     draw_fields: ClassVar[frozenset[str]] = frozenset(
-        {"blend", "blend_value", "noise_level", "mixing", "sampler", "sampler_steps"}
+        {"blend", "blend_value", "noise_level", "mixing", "carry", "neighbours"}
+        | {"sampler", "sampler_steps"}
     )
 
     config: InterpolationSettings
     cells: VisibleCells
     network: nn.Module
+    scaled: Scaled | None = None
+    trained: Mapping[str, Any] | None = None  # how the training went; None before it
 
     def configure(self, config: InterpolationSettings) -> None:
-        """Take lambda, noise level and sampler; what was not said is as in the paper."""
-        self.config = config.filled(**PRESET)
+        """Take lambda, noise level and sampler; what was not said is as in the paper.
+
+        Once fitted, the sizes are those of the fit.
+        """
+        fitted = self.trained is not None
+        within = self.cells.within if fitted else config.within
+        told = _as_printed(config, within)
+        if fitted:
+            told = told.model_copy(update={n: getattr(self.config, n) for n in _OF_THE_FIT})
+        if self.scaled is not None and "sampler_steps" not in config.model_fields_set:
+            told = told.model_copy(update={"sampler_steps": self.scaled.used.sampler_steps})
+        self.config = told
 
     def facts(self) -> dict[str, Any]:
-        """Return the settings in force and what departs from the paper."""
+        """Return the settings in force, how the training went, and what departs from the paper."""
         in_force = {name: getattr(self.config, name) for name in PRESET}
-        return {**in_force, "deviations": list(DEVIATIONS)}
+        return {
+            **in_force,
+            "noise_level": self._noise_level(),
+            **(self.trained or {}),
+            **(self.scaled.facts() if self.scaled else {}),
+            "deviations": list(DEVIATIONS),
+        }
 
     @few_threads()
     def fit(
@@ -127,46 +125,40 @@ class StDiffusionPaper(Method):
         monitor: Monitor,
     ) -> Self:
         """Train on the noise of nine tenths of the visible cells."""
+        self.trained, self.scaled = None, None
         self.configure(config)
-        self._take(VisibleCells.of(tissue))
-        said = self.config
-        rng = np.random.default_rng([said.seed, 3])
-        order = rng.permutation(len(self.cells.code))
-        n_check = max(int(_VALIDATION * len(order)), 1)
-        check, rows = order[:n_check], order[n_check:]
-        process = process_called(said.process)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(said.seed)
-            network = PaperNetwork(*self._sizes(), said.width, said.depth).to(self.device)
-        x0 = torch.from_numpy(self.values).to(self.device)
-        cond = torch.from_numpy(self._condition(self.cells.coords, self.cells.code))
-        cond = cond.to(self.device)
-        kept, held = torch.from_numpy(rows), torch.from_numpy(check)
-
-        def loss(net: nn.Module, some: Tensor, generator: torch.Generator) -> Tensor:
-            return process.loss(net, x0[kept[some]], cond[kept[some]], generator)
-
-        def score(net: nn.Module) -> float:
-            with torch.no_grad():
-                same = torch.Generator().manual_seed(said.seed)
-                return float(process.loss(net, x0[held], cond[held], same))
-
-        per_epoch = max(len(rows) // min(said.batch_size, len(rows)), 1)
+        self._take(VisibleCells.of(tissue, config.within))
+        cond = self._condition(self.cells.coords, self.cells.code)
+        training = PaperTraining(
+            self.values, cond, len(self.cells.types), self.config, self.device
+        )
+        if config.scale_to:
+            full = Sizes(**{f.name: getattr(self.config, f.name) for f in fields(Sizes)})
+            with monitor.stage("Timing", 0.05):
+                self.scaled = scale(
+                    full,
+                    config.scale_to,
+                    lambda width, depth: self._speed(training, width, depth, monitor),
+                    steps_said="sampler_steps" in config.model_fields_set,
+                )
+            self.config = self.config.model_copy(update=asdict(self.scaled.used))
+        said, began, per_epoch = self.config, perf_counter(), training.per_epoch
         with monitor.stage("Fitting"):
-            self.network = train(
-                network,
-                loss,
-                len(rows),
-                steps=(said.epochs or PRESET["epochs"]) * per_epoch,
-                batch_size=said.batch_size,
-                learning_rate=said.learning_rate,
-                seed=said.seed,
-                monitor=monitor,
-                ema=0.0,
-                score=score,
-                checks=_CHECKS,
-                patience=_PATIENCE,
-            ).network
+            out, steps = training.run(
+                said.width,
+                said.depth,
+                said.epochs * per_epoch,
+                monitor,
+                checks=min(CHECKS, said.epochs),
+            )
+        self.network = out.network
+        if self.scaled is not None:
+            self.scaled = self.scaled.after(steps / per_epoch, perf_counter() - began)
+        self.trained = {
+            "parameters": sum(p.numel() for p in self.network.parameters()),
+            "epochs_run": round(steps / per_epoch, 1),
+            "best_epoch": round(out.best_steps / per_epoch, 1),
+        }
         return self
 
     @few_threads()
@@ -175,39 +167,42 @@ class StDiffusionPaper(Method):
         cells, n = self.cells, query.n_cells
         coords = np.asarray(query.coords, dtype=np.float64)
         code = label_codes(query.cell_type, cells.types, n)
-        cond = self._condition(coords, code)
-        start = self._start(coords)
-        total, wanted = np.zeros((n, len(cells.genes))), max(n_draws, _MEAN_DRAWS)
-        draws = np.empty((n_draws, n, len(cells.genes)), dtype=np.float32)
-        done = 0
-        try:
-            while done < wanted:
-                draw = self._draw(done, start, cond, coords, monitor)
-                total += draw
-                if done < n_draws:
-                    draws[done] = draw
-                done += 1
-                monitor.step(done, wanted, f"draw {done} of {wanted}")
-        except Cancelled:
-            if not done:
-                raise
-        draws = draws[: min(done, n_draws)]
+        cond, start = self._condition(coords, code), self._start(coords)
+        wanted = max(n_draws, _MEAN_DRAWS)
+        draws = collect(
+            lambda number: self._draw(number, start, cond, coords, monitor),
+            wanted,
+            start.shape,
+            monitor,
+            before=0,
+        )
+        if draws is None:
+            monitor.check()
+            raise AssertionError("no draw and not cancelled")
+        done, mean = complete(draws, wanted), draws.mean(axis=0, dtype=np.float64)
+        draws = draws[:n_draws]
         notes: tuple[str, ...] = ()
         if cells.types:
             notes = unmatched_note(int((code < 0).sum()), n, "they are treated as unknown")
+        if self.scaled is not None:
+            notes = (*notes, self.scaled.note())
         return Prediction(
             cells.genes,
-            (total / done).astype(np.float32),
+            mean.astype(np.float32),
             draws.std(axis=0, ddof=1) if len(draws) > 1 else None,
             draws if len(draws) else None,
-            done >= wanted,
+            done,
             notes,
         )
 
     def save(self, folder: Path) -> None:
         """Write network, visible cells and settings to `folder`."""
         meta, tensors = self.cells.pack()
-        extra = {"config": self.config.model_dump(mode="json")}
+        extra = {
+            "config": self.config.model_dump(mode="json"),
+            "trained": self.trained,
+            "scaled": self.scaled.dump() if self.scaled else None,
+        }
         write_model(folder, self.id, meta | extra, tensors | weights_of(self.network))
 
     @classmethod
@@ -217,6 +212,8 @@ class StDiffusionPaper(Method):
         refuse_misfit(meta, tissue)
         method = cls()
         method.config = InterpolationSettings.kept(meta["config"])
+        method.trained = meta["trained"]
+        method.scaled = Scaled.of(meta["scaled"]) if meta["scaled"] else None
         method._take(VisibleCells.unpack(meta, tensors))
         network = PaperNetwork(*method._sizes(), method.config.width, method.config.depth)
         put_weights(network, tensors)
@@ -226,15 +223,20 @@ class StDiffusionPaper(Method):
     @classmethod
     def cost(cls, tissue: Tissue, config: InterpolationSettings, n_cells: int) -> Cost:
         """Estimate the cost of all epochs; early stopping may end sooner."""
-        said = config.filled(**PRESET)
+        said = _as_printed(config, config.within)
         types = len(known_labels(tissue.cell_type))
-        return network_cost(
+        draws = max(said.draws, _MEAN_DRAWS)
+        calls = draws * said.sampler_steps
+        cost = network_cost(
             PaperNetwork(tissue.n_genes, types, said.width, said.depth),
-            trained_rows=(said.epochs or PRESET["epochs"]) * tissue.n_cells,
-            drawn_rows=n_cells * max(said.draws, _MEAN_DRAWS) * said.sampler_steps,
-            values=tissue.n_cells * tissue.n_genes * 2 + n_cells * tissue.n_genes * said.draws,
+            trained_rows=int((1 - VALIDATION) * said.epochs * tissue.n_cells),
+            drawn_rows=calls * whole_chunks(n_cells) + int(CHECKS * VALIDATION * tissue.n_cells),
+            random_numbers=calls * n_cells * tissue.n_genes,
+            values=2 * tissue.n_cells * tissue.n_genes + n_cells * tissue.n_genes * (draws + 3),
             device=said.device,
+            batch_size=said.batch_size,
         )
+        return replace(cost, seconds=min(cost.seconds, said.scale_to or cost.seconds))
 
     def _take(self, cells: VisibleCells) -> None:
         self.cells = cells
@@ -253,17 +255,34 @@ class StDiffusionPaper(Method):
         place = (coords[:, 1:] - centre[1:]) / extent
         return np.column_stack([code + 1, place]).astype(np.float32)
 
+    def _noise_level(self) -> float:
+        """Return the level that draws start from: as said, step 100, or T within sections."""
+        if self.cells.within:
+            return self.config.noise_level or process_called(self.config.process).sigma_max
+        return self.config.noise_level or _LEVEL
+
     def _start(self, coords: np.ndarray) -> np.ndarray:
-        """Return the parents' nearest cells, mixed by lambda (equation 9 without its noise)."""
+        """Return the parents' nearest cells, mixed by lambda (equation 9 without its noise).
+
+        Beyond the stack both parents are the one cell of the outermost section. Within sections
+        draws come from noise alone, unless a noise level is said, which the nearest cell is then
+        brought to.
+        """
         start = np.zeros((len(coords), len(self.cells.genes)), dtype=np.float32)
+        if self.cells.within and not self.config.noise_level:
+            return start
         depth = self.cells.section_z
-        for rows, sections in flank_groups(depth, coords[:, 0], 2):
-            index, _ = self._trees.near(coords[rows], None, sections, 1)
+        groups = flank_groups(depth, coords[:, 0], 2, within=self.cells.within)
+        for rows, sections in groups:
+            index, away = self._trees.near(coords[rows], None, sections, 1)
             first, second = index[:, 0, 0], index[:, -1, 0]
             low, high = depth[sections[0]], depth[sections[-1]]
-            weight = (coords[rows, 0] - low) / (high - low) if high > low else np.zeros(len(rows))
             if self.config.blend == "fixed":
                 weight = np.full(len(rows), self.config.blend_value)
+            elif high > low:
+                weight = (coords[rows, 0] - low) / (high - low)
+            else:  # one parent, or two at one depth
+                weight = away[:, 0, 0] / np.maximum(away[:, 0, 0] + away[:, -1, 0], 1e-9)
             if self.config.mixing == "mixture":
                 weight = cell_uniforms(self.config.seed, coords[rows], 1, stream=5)[0] < weight
             share = np.asarray(weight, dtype=np.float32)[:, None]
@@ -278,19 +297,63 @@ class StDiffusionPaper(Method):
         coords: np.ndarray,
         monitor: Monitor,
     ) -> np.ndarray:
-        said, process = self.config, process_called(self.config.process)
-        out = denoise_from(
+        grid = process_called(self.config.process).grid(
+            self.config.sampler_steps, self._noise_level()
+        )
+        stream = 8 * number + 2
+        out = self._denoised(self.network, start, cond, coords, grid, stream, monitor)
+        mean, std = self.context.scale
+        return np.maximum(out * std + mean, 0).astype(np.float32)
+
+    def _denoised(
+        self,
+        network: nn.Module,
+        start: np.ndarray,
+        cond: np.ndarray,
+        coords: np.ndarray,
+        grid: Tensor,
+        stream: int,
+        monitor: Monitor,
+    ) -> np.ndarray:
+        return denoise_from(
             start,
             cond,
             coords,
-            network=self.network,
-            process=process,
-            grid=process.grid(said.sampler_steps, said.noise_level or PRESET["noise_level"]),
-            sampler=said.sampler,
-            seed=said.seed,
-            stream=8 * number + 2,
+            network=network,
+            process=process_called(self.config.process),
+            grid=grid,
+            sampler=self.config.sampler,
+            seed=self.config.seed,
+            stream=stream,
             device=self.device,
             monitor=monitor,
         )
-        mean, std = self.context.scale
-        return np.maximum(out * std + mean, 0).astype(np.float32)
+
+    def _speed(self, training: PaperTraining, width: int, depth: int, monitor: Monitor) -> Speed:
+        """Time some training steps, and some denoising steps of cells like the first ones."""
+        cells, network = self.cells, training.network(width, depth).eval()
+        process = process_called(self.config.process)
+        n_cells = ceil(len(cells.coords) / len(cells.section_z))
+        some = slice(0, min(n_cells, ROWS))
+        coords = cells.coords[some]
+        cond = self._condition(coords, cells.code[some])
+        calls = whole_chunks(n_cells) // ROWS * max(self.config.draws, _MEAN_DRAWS)
+
+        def learn(steps: int) -> None:
+            monitor.check()
+            training.run(width, depth, steps, Monitor())
+
+        def denoise(steps: int) -> None:
+            grid = process.grid(steps)
+            self._denoised(network, self.values[some], cond, coords, grid, 1, monitor)
+
+        return Speed(
+            seconds_each(learn) * training.per_epoch,
+            seconds_each(denoise) * calls,
+        )
+
+
+def _as_printed(config: InterpolationSettings, within: bool) -> InterpolationSettings:
+    """Return `config` where what was not said is as in the paper."""
+    told = config.filled(**(PRESET | (GENERATING if within else {})))
+    return told if told.epochs else told.model_copy(update={"epochs": PRESET["epochs"]})
