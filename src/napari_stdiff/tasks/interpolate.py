@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -10,9 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..compute.device import choose_device
-from ..compute.errors import StdiffError
 from ..compute.monitor import Monitor
-from ..data.checks import need_sections
 from ..data.normalise import Normaliser
 from ..data.prediction import Prediction, Query
 from ..data.read_config import ReadConfig
@@ -23,19 +23,15 @@ from ..data.virtual import VirtualSection
 from ..methods.base import Cost, Method
 from ..methods.registry import load_method, method_class
 from ..scoring.section import score_section
+from .cells import Cells, cells_of
 from .config import InterpolateConfig
 from .fitted import fitted
-from .placement import given_cells, parents, place
+from .lambdas import with_lambda
+from .target import TIERS, Target, target_of
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from spatialdata import SpatialData
-
-_GIVEN = {
-    "A": "The positions and cell types of the hidden section were given (tier A).",
-    "B": "The positions of the hidden section were given, its cell types not (tier B).",
-    "C": "Nothing of the hidden section was given (tier C).",
-}
 
 
 def interpolate(
@@ -91,167 +87,154 @@ def interpolate(
     """
     monitor = monitor or Monitor()
     config = (config or InterpolateConfig()).but(**settings)
+    job = prepare(data, read, config, monitor, query)
+    with monitor.stage("Fitting", 0.8), job.timed("fit"):
+        job.fit(config, monitor, model)
+    with monitor.stage("Drawing"), job.timed("sample"):
+        prediction = job.method.sample(job.cells.query, config.draws, monitor)
+    return job.answer(prediction, config)
+
+
+@dataclass
+class Job:
+    """One run: what it is about, and what it has come to.
+
+    Attributes
+    ----------
+    tissue
+        Everything measured.
+    target
+        What is asked for.
+    cells
+        The cells to predict.
+    method
+        The fitted method, once there is one.
+    kept
+        Whether it was fitted by an earlier run.
+    facts
+        What was chosen beside what the method chose.
+    seconds
+        Stage -> wall time.
+    """
+
+    tissue: Tissue
+    target: Target
+    cells: Cells
+    method: Method = field(init=False)
+    kept: bool = False
+    facts: dict[str, Any] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Note the seconds that a stage takes."""
+        start = perf_counter()
+        yield
+        self.seconds[stage] = round(perf_counter() - start, 3)
+
+    def fit(
+        self, config: InterpolateConfig, monitor: Monitor, model: str | Path | Method | None
+    ) -> None:
+        """Fit the method, or take the one that is there; choose lambda where that is asked for."""
+        visible = self.target.visible
+        settings, self.facts = with_lambda(visible, config, monitor)
+        if model is None:
+            self.method, self.kept = fitted(visible, settings, monitor)
+            return
+        self.method = (
+            model if isinstance(model, Method) else load_method(config.method, model, visible)
+        )
+        self.method.configure(settings)
+        self.kept = True
+
+    def answer(self, prediction: Prediction, config: InterpolateConfig) -> VirtualSection:
+        """Return what was predicted, with its record."""
+        target, cells = self.target, self.cells
+        shown = target.restore(cells.query)
+        distance, confidence = target.trust(shown)
+        record = RunRecord(
+            task="interpolate",
+            method=config.method,
+            parameters=config.model_dump(mode="json"),
+            chosen=self.method.facts() | self.facts,
+            target=target.describe(config.hide) | cells.describe(),
+            seed=config.seed,
+            device=choose_device(config.device).type,
+            input=describe_input(self.tissue),
+            scores=_scores(target, prediction, cells),
+            seconds=dict(self.seconds),
+            notes=self._notes(prediction, config),
+        )
+        where = config.hide or f"z{target.z:.4g}"
+        name = f"virtual_{where}_{config.method}"
+        return VirtualSection(
+            name, shown, prediction, self.tissue.unit, record, distance, confidence
+        )
+
+    def _notes(self, prediction: Prediction, config: InterpolateConfig) -> tuple[str, ...]:
+        notes = [*self.target.notes, *prediction.notes]
+        if self.cells.tier:
+            notes.append(TIERS[self.cells.tier])
+        if self.kept:
+            notes.append("The model was kept from an earlier fit on the same data and settings.")
+        if not prediction.complete:
+            done = 0 if prediction.draws is None else len(prediction.draws)
+            notes.append(f"Cancelled after {done} of {config.draws} draws; the mean is complete.")
+        return tuple(notes)
+
+
+def prepare(
+    data: str | Path | AnnData | SpatialData | Tissue,
+    read: ReadConfig | None,
+    config: InterpolateConfig,
+    monitor: Monitor,
+    query: Query | None = None,
+) -> Job:
+    """Read, hide what is to be hidden, and place the cells."""
     seconds: dict[str, float] = {}
     with monitor.stage("Reading", 0.02):
         start = perf_counter()
         tissue = read_tissue(data, read or ReadConfig())
-        visible, hidden = _visible(tissue, config)
-        z = _depth(visible, hidden, config)
-        seconds["read"] = perf_counter() - start
+        target = target_of(tissue, config, read)
+        seconds["read"] = round(perf_counter() - start, 3)
     with monitor.stage("Placing cells", 0.03):
         start = perf_counter()
-        asked, tier, how = _cells(visible, hidden, z, config, query)
-        seconds["place"] = perf_counter() - start
-    with monitor.stage("Fitting", 0.8):
-        start = perf_counter()
-        method, kept = _method(visible, config, monitor, model)
-        seconds["fit"] = perf_counter() - start
-    with monitor.stage("Drawing"):
-        start = perf_counter()
-        prediction = method.sample(asked, config.draws, monitor)
-        seconds["sample"] = perf_counter() - start
-    scores: dict[str, float | None] = {}
-    if hidden is not None:
-        scores = _scores(visible, hidden, prediction, asked, tier)
-    record = RunRecord(
-        task="interpolate",
-        method=config.method,
-        parameters=config.model_dump(mode="json"),
-        chosen=method.facts(),
-        target={
-            "z": z,
-            "hidden": config.hide,
-            "tier": tier,
-            "cells": how,
-            "n_cells": asked.n_cells,
-        },
-        seed=config.seed,
-        device=choose_device(config.device).type,
-        input=describe_input(tissue),
-        scores=scores,
-        seconds={k: round(v, 3) for k, v in seconds.items()},
-        notes=_notes(prediction, tier, kept, config),
-    )
-    name = f"virtual_{config.hide or f'z{z:.4g}'}_{config.method}"
-    return VirtualSection(name, asked, prediction, tissue.unit, record)
+        cells = cells_of(target, config, query)
+        seconds["place"] = round(perf_counter() - start, 3)
+    return Job(tissue, target, cells, seconds=seconds)
 
 
-def estimate(tissue: Tissue, config: InterpolateConfig) -> Cost:
+def estimate(tissue: Tissue, config: InterpolateConfig, read: ReadConfig | None = None) -> Cost:
     """Return what :func:`interpolate` will cost on this machine, without doing it.
 
     Raises
     ------
     StdiffError
-        When the section to hide does not exist, or too few sections remain.
+        When the section or layer to hide does not exist, or too few remain.
     """
-    visible, hidden = _visible(tissue, config)
+    target = target_of(tissue, config, read)
+    visible, hidden = target.visible, target.hidden
     n_cells = hidden.n_cells if hidden is not None else visible.n_cells // len(visible.sections)
     return method_class(config.method).cost(visible, config, n_cells)
 
 
-def _visible(tissue: Tissue, config: InterpolateConfig) -> tuple[Tissue, Tissue | None]:
-    """Split what the method may see from what is hidden."""
-    if config.hide and config.at != "middle":
-        raise StdiffError("Say either a depth (at) or a section to hide (hide), not both.")
-    if not config.hide:
-        need_sections(tissue, 2)
-        return tissue, None
-    visible, hidden = tissue.split(config.hide)
-    need_sections(tissue, 3)
-    return visible, hidden
-
-
-def _depth(visible: Tissue, hidden: Tissue | None, config: InterpolateConfig) -> float:
-    """Return the depth asked for; it must lie between two measured sections."""
-    if hidden is not None:
-        z = float(hidden.coords[:, 0].mean())
-    elif isinstance(config.at, str):
-        depths = np.sort(list(visible.section_z.values()))
-        widest = int(np.argmax(np.diff(depths)))
-        z = float(depths[widest : widest + 2].mean())
-    else:
-        z = float(config.at)
-    parents(visible, z)
-    return z
-
-
-def _cells(
-    visible: Tissue,
-    hidden: Tissue | None,
-    z: float,
-    config: InterpolateConfig,
-    query: Query | None,
-) -> tuple[Query, str, str]:
-    """Return the cells to predict, the tier of honesty ("" where nothing is hidden), and how."""
-    if query is not None:
-        return query, "", "given"
-    if config.cells == "given":
-        if config.tier != "auto":
-            raise StdiffError("Cells that are given have no tier; leave the tier at 'auto'.")
-        return given_cells(config.positions, z), "", "given"
-    if hidden is None:
-        if config.tier != "auto":
-            raise StdiffError("A tier says what of a hidden section is given; name it with hide.")
-        how = "transport" if config.cells == "auto" else config.cells
-        return place(visible, z, config), "", how
-    if config.tier == "C" or (config.tier == "auto" and config.cells != "auto"):
-        how = "transport" if config.cells == "auto" else config.cells
-        return place(visible, z, config), "C", how
-    if config.cells != "auto":
-        raise StdiffError(
-            f"Tier {config.tier} takes the cells of the hidden section itself; leave cells at "
-            "'auto', or take tier C."
-        )
-    if config.tier == "B" or hidden.cell_type is None:
-        if config.tier == "A":
-            raise StdiffError(
-                "Tier A needs cell types and the data has none; name their column or take tier B."
-            )
-        return Query(hidden.coords), "B", "hidden section's"
-    return Query(hidden.coords, hidden.cell_type), "A", "hidden section's"
-
-
-def _method(
-    visible: Tissue, config: InterpolateConfig, monitor: Monitor, model: str | Path | Method | None
-) -> tuple[Method, bool]:
-    if model is None:
-        return fitted(visible, config, monitor)
-    if not isinstance(model, Method):
-        model = load_method(config.method, model, visible)
-    model.configure(config)
-    return model, True
-
-
-def _scores(
-    visible: Tissue, hidden: Tissue, prediction: Prediction, query: Query, tier: str
-) -> dict[str, float | None]:
-    """Compare with the hidden section, on the scale of what is visible.
+def _scores(target: Target, prediction: Prediction, cells: Cells) -> dict[str, float | None]:
+    """Compare with what was hidden, on the scale of what is visible; {} where nothing was.
 
     Cell by cell where the cells are the hidden section's own, as clouds of cells otherwise.
     """
+    hidden, query = target.hidden, cells.query
+    if hidden is None:
+        return {}
     if not prediction.complete:  # cancelled: answer at once, with what the mean alone can say
         prediction = replace(prediction, draws=None)
-    own = tier != "C" and np.array_equal(query.coords[:, 1:], hidden.coords[:, 1:])
-    normaliser = Normaliser.fit(visible)
+    own = cells.tier != "C" and np.array_equal(query.coords[:, 1:], hidden.coords[:, 1:])
+    normaliser = Normaliser.fit(target.visible)
     return score_section(
         normaliser(hidden),
         hidden.coords,
         hidden.cell_type,
         prediction,
         query=None if own else query,
-        scale=normaliser(visible).std(axis=0),
+        scale=normaliser(target.visible).std(axis=0),
     )
-
-
-def _notes(
-    prediction: Prediction, tier: str, kept: bool, config: InterpolateConfig
-) -> tuple[str, ...]:
-    notes = list(prediction.notes)
-    if tier:
-        notes.append(_GIVEN[tier])
-    if kept:
-        notes.append("The model was kept from an earlier fit on the same data and settings.")
-    if not prediction.complete:
-        done = 0 if prediction.draws is None else len(prediction.draws)
-        notes.append(f"Cancelled after {done} of {config.draws} draws; the mean is complete.")
-    return tuple(notes)

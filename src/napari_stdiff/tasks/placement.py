@@ -15,32 +15,65 @@ from ..methods.flanks import flanking_sections, label_codes
 from .config import InterpolateConfig
 
 _LEAF = 1500  # cells that are matched at once; an assignment grows with the cube
+FARTHEST = 3  # spacings beyond the stack
 _MOST = 2_000_000  # points of a grid; more is a step in the wrong unit
 
 
-def parents(tissue: Tissue, z: float) -> tuple[str, str, float]:
+def parents(tissue: Tissue, z: float, extrapolate: bool = False) -> tuple[str, str, float]:
     """Return the sections below and above depth `z`, and lambda = (z - z1) / (z2 - z1).
+
+    With `extrapolate`, beyond the stack: the two sections nearest to that end, and a lambda below
+    0 or above 1.
 
     Raises
     ------
     StdiffError
-        When `z` is not between two measured sections.
+        When `z` is not between two measured sections, or farther beyond them than allowed.
     """
     depth = tissue.section_z
-    found = flanking_sections(depth, z)
-    if len(found) < 2 or not min(depth.values()) < z < max(depth.values()):
-        low, high = min(depth.values()), max(depth.values())
-        if not low < high:
-            raise StdiffError(
-                f"All sections are at z = {low:g} {tissue.unit}, so nothing is between them; name "
-                "another z column, or 'none' and a spacing (z key, spacing)."
-            )
+    low, high = min(depth.values()), max(depth.values())
+    if not low < high:
+        raise StdiffError(
+            f"All sections are at z = {low:g} {tissue.unit}, so nothing is between them; name "
+            "another z column, or 'none' and a spacing (z key, spacing)."
+        )
+    if low < z < high:
+        first, second = flanking_sections(depth, z)
+    elif not extrapolate:
         raise StdiffError(
             f"There is no measured section on both sides of z = {z:g} {tissue.unit}; choose a "
-            f"depth between {low:g} and {high:g} {tissue.unit}."
+            f"depth between {low:g} and {high:g} {tissue.unit}, or allow going beyond the stack "
+            "(--extrapolate)."
         )
-    first, second = found
+    else:
+        first, second = _end(tissue, z, depth, low, high)
     return first, second, (z - depth[first]) / (depth[second] - depth[first])
+
+
+def _end(
+    tissue: Tissue, z: float, depth: dict[str, float], low: float, high: float
+) -> tuple[str, str]:
+    """Return the two sections at the end of the stack that `z` lies beyond, by depth."""
+    most = FARTHEST * spacing_of(tissue)
+    beyond = max(low - z, z - high)
+    if beyond > most * (1 + 1e-9):
+        raise StdiffError(
+            f"z = {z:g} lies {beyond:g} {tissue.unit} beyond the stack, and nothing is predicted "
+            f"beyond {FARTHEST} spacings; choose a depth between {low - most:g} and "
+            f"{high + most:g} {tissue.unit}."
+        )
+    names = tissue.sections
+    if z <= low:
+        last = names[0]
+        return last, next(s for s in names if depth[s] > low)
+    last = names[-1]
+    return next(s for s in reversed(names) if depth[s] < high), last
+
+
+def spacing_of(tissue: Tissue) -> float:
+    """Return the median distance between neighbouring sections; 1 where there is none."""
+    depths = np.unique(list(tissue.section_z.values()))
+    return float(np.median(np.diff(depths))) if len(depths) > 1 else 1.0
 
 
 def place(tissue: Tissue, z: float, config: InterpolateConfig) -> Query:
@@ -53,7 +86,9 @@ def place(tissue: Tissue, z: float, config: InterpolateConfig) -> Query:
     z
         Depth, in the tissue's unit.
     config
-        ``cells`` says how ("auto" is "transport"), ``grid_step`` and ``seed`` are used.
+        ``cells`` says how ("auto" is "transport", and "nearest" beyond the stack, where transport
+        goes on moving the cells of the last section as they moved to it), ``grid_step`` and
+        ``seed`` are used.
 
     Returns
     -------
@@ -63,9 +98,10 @@ def place(tissue: Tissue, z: float, config: InterpolateConfig) -> Query:
     Raises
     ------
     StdiffError
-        When `z` is not between two measured sections.
+        When `z` is not between two measured sections, or too far beyond them.
     """
-    first, second, weight = parents(tissue, z)
+    first, second, weight = parents(tissue, z, config.extrapolate)
+    inside = min(max(weight, 0.0), 1.0)
     types = tuple(known_labels(tissue.cell_type))
     sides = []
     for name in (first, second):
@@ -73,10 +109,10 @@ def place(tissue: Tissue, z: float, config: InterpolateConfig) -> Query:
         labels = None if tissue.cell_type is None else tissue.cell_type[rows]
         sides.append((tissue.coords[rows][:, 1:], label_codes(labels, types, int(rows.sum()))))
     rng = np.random.default_rng([config.seed, 11])
-    if config.cells == "nearest":
+    if config.cells == "nearest" or (config.cells == "auto" and inside != weight):
         yx, code = sides[int(weight > 0.5)]
     elif config.cells == "grid":
-        yx, code = _grid(sides, weight, config.grid_step, rng)
+        yx, code = _grid(sides, inside, config.grid_step, rng)
     else:
         yx, code = _transport(sides, weight, rng)
     coords = np.column_stack([np.full(len(yx), z), yx])
@@ -98,7 +134,8 @@ def _transport(sides: list[Side], weight: float, rng: np.random.Generator) -> Si
     parts, codes = [], []
     for kind in np.unique(np.concatenate([code for _, code in sides])):
         a, b = (yx[code == kind] for yx, code in sides)
-        n = round((1 - weight) * len(a) + weight * len(b))
+        inside = min(max(weight, 0.0), 1.0)  # beyond the stack: as many as in the last section
+        n = round((1 - inside) * len(a) + inside * len(b))
         if not n:
             continue
         if not len(a) or not len(b):  # a type that ends on the way keeps its place
