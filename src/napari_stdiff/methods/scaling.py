@@ -119,7 +119,9 @@ class Scaled:
         )
 
 
-def scale(full: Sizes, seconds: float, timed: Timed, *, steps_said: bool = False) -> Scaled:
+def scale(
+    full: Sizes, seconds: float, timed: Timed, *, steps_said: bool = False, least_depth: int = 1
+) -> Scaled:
     """Make `full` as little smaller as lets it end near `seconds`.
 
     Parameters
@@ -132,6 +134,8 @@ def scale(full: Sizes, seconds: float, timed: Timed, *, steps_said: bool = False
         Times a network by a short trial.
     steps_said
         The sampling steps are the user's own, and stay.
+    least_depth
+        A network is not made shallower than this.
 
     Examples
     --------
@@ -156,12 +160,12 @@ def scale(full: Sizes, seconds: float, timed: Timed, *, steps_said: bool = False
     if full_speed.seconds(full) <= seconds:
         return Scaled(seconds, full, full, full_speed, full_speed)
     used, thinner = fitting(full.width, full.depth), True
-    while used.epochs < few and (used.width > _LEAST_WIDTH or used.depth > 1):
+    while used.epochs < few and (used.width > _LEAST_WIDTH or used.depth > least_depth):
         width, depth = used.width, used.depth
-        if (thinner and width > _LEAST_WIDTH) or depth == 1:
+        if (thinner and width > _LEAST_WIDTH) or depth <= least_depth:
             width = max(width // 2, min(width, _LEAST_WIDTH))
         else:
-            depth //= 2
+            depth = max(depth // 2, least_depth)
         thinner = not thinner
         speed = timed(width, depth)
         used = fitting(width, depth)

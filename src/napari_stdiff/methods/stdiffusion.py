@@ -26,7 +26,7 @@ from .files import known_labels, read_model, refuse_misfit, write_model
 from .flanks import label_codes
 from .network import Shape
 from .settings import InterpolationSettings
-from .tuning import Chosen, choose
+from .tuning import TRIAL_DRAWS, Chosen, choose
 
 EPOCHS = 24
 STEPS = (400, 1400)
@@ -136,14 +136,22 @@ class StDiffusion(Method):
         genes, types = min(tissue.n_genes, RANK), len(known_labels(tissue.cell_type))
         condition = 3 * types + 1 + 3 + 96 + 2 + genes
         shape = Shape(genes, genes, condition, config.width, config.depth)
-        steps = _steps(tissue.n_cells, config) * (1 + TRIAL * (len(tissue.sections) > 2))
+        trial = config.within or len(tissue.sections) > 2
+        rows = int(_steps(tissue.n_cells, config) * (1 + TRIAL * trial) * config.batch_size)
+        draws = n_cells * config.draws + TRIAL_DRAWS * trial
+        visible = tissue.n_cells * tissue.n_genes
         return network_cost(
             shape.build(0),
-            trained_rows=int(steps * config.batch_size),
-            drawn_rows=n_cells * (1 + config.draws * config.sampler_steps),
-            values=tissue.n_cells * (condition * 2 + tissue.n_genes * 3)
+            trained_rows=rows,
+            drawn_rows=n_cells + draws * config.sampler_steps,
+            values=tissue.n_cells * condition * 2
+            + visible * 16
             + n_cells * tissue.n_genes * (config.draws + 3),
             device=config.device,
+            batch_size=config.batch_size,
+            random_numbers=draws * (tissue.n_genes + genes),
+            converted=tissue.n_genes * (rows + 2 * draws) + 3 * visible * (1 + trial),
+            axes=2 * visible * RANK * (1 + trial) if tissue.n_genes > RANK else 0,
         )
 
 

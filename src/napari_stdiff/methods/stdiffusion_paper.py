@@ -45,8 +45,8 @@ DEVIATIONS = (
     "Lambda follows from the depths of the parents and never from the hidden section.",
     "One scale for both axes and all sections keeps the shape of the tissue (equation 8).",
     "T is 1,000 and parents are noised to step 100; the paper does not say.",
-    "The step enters as an embedding; embeddings of 32, hidden width 256, two linear layers and "
-    "one more to the genes, batches of 256; the paper does not say.",
+    "The step enters as an embedding; embeddings of 32, two linear layers with 256 between "
+    "them, batches of 256; the paper does not say.",
     "Genes are standardised for the network, and what comes out is not below zero.",
     "A tenth of the visible cells, chosen at random over all sections, stops the training after "
     "a tenth of its length without a better error.",
@@ -140,6 +140,7 @@ class StDiffusionPaper(Method):
                     config.scale_to,
                     lambda width, depth: self._speed(training, width, depth, monitor),
                     steps_said="sampler_steps" in config.model_fields_set,
+                    least_depth=2,
                 )
             self.config = self.config.model_copy(update=asdict(self.scaled.used))
         said, began, per_epoch = self.config, perf_counter(), training.per_epoch

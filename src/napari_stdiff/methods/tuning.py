@@ -20,6 +20,7 @@ _CHECKED = 1500  # cells that the mean is checked on
 _DRAWN = 500  # cells that are drawn
 _DRAWS = 8
 _NOISE = (0.3, 0.6, 1.0)
+TRIAL_DRAWS = _DRAWN * _DRAWS * 2 * len(_NOISE)  # cells drawn at most when settings are chosen
 _AS_GOOD = 1.005  # a score this close to the best is as good
 _CARRY = {"off": 0.0, "half": 0.5, "full": 1.0}
 _SHARES = np.linspace(0, 1, 11)
