@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .data.simulate import simulate
     from .data.tissue import Tissue
     from .data.virtual import VirtualSection
+    from .evaluation.generate import evaluate_generate
     from .evaluation.interpolate import evaluate_interpolate
     from .tasks.align import align
     from .tasks.config import AlignConfig, GenerateConfig, InterpolateConfig
@@ -42,6 +43,7 @@ _HOME = {
     "Tissue": "data.tissue",
     "VirtualSection": "data.virtual",
     "align": "tasks.align",
+    "evaluate_generate": "evaluation.generate",
     "evaluate_interpolate": "evaluation.interpolate",
     "generate": "tasks.generate",
     "interpolate": "tasks.interpolate",

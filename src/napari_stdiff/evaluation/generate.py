@@ -36,6 +36,12 @@ if TYPE_CHECKING:
 Tier = Literal["auto", "A", "B", "C"]
 Scores = dict[str, float | None]
 
+_TIERS = {
+    "A": "Positions and types of the hidden cells were given (tier A).",
+    "B": "The positions of the hidden cells were given, their types not (tier B).",
+    "C": "As many cells as were hidden were generated from nothing (tier C): maps, density, types "
+    "and distributions are compared, not single cells.",
+}
 _PER_BIN = 25  # held-out cells that a bin should hold, for its mean to mean something
 
 
@@ -149,8 +155,10 @@ def evaluate_generate(
             "sections": hidden.sections,
             "tier": given,
             "given": {"A": "positions and types", "B": "positions", "C": "their number"}[given],
+            "tier_means": _TIERS[given],
             "seed": seed,
             "draws": n_draws,
+            "cells": tissue.n_cells,
             "visible_cells": visible.n_cells,
             "hidden_cells": hidden.n_cells,
             "predicted_cells": query.n_cells,
