@@ -36,6 +36,7 @@ def result_elements(
             INSTANCE: np.arange(n_cells),
             "section": pd.Categorical([name] * n_cells),
             "z": z,
+            "generated": True,  # predicted, not measured: said beside every cell too
         },
         index=[f"{name}-{i}" for i in range(n_cells)],
     )
@@ -45,10 +46,12 @@ def result_elements(
         if values is not None:
             obs[column] = np.asarray(values, float)
     table = AnnData(
-        np.asarray(prediction.mean, np.float32),
+        np.asarray(section.values, np.float32),
         obs=obs,
         var=pd.DataFrame(index=np.asarray(prediction.genes).astype(str)),
     )
+    if section.values is not prediction.mean:
+        table.layers["mean"] = np.asarray(prediction.mean, np.float32)
     if prediction.std is not None:
         table.layers["std"] = np.asarray(prediction.std, np.float32)
     if prediction.draws is not None:

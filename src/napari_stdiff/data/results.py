@@ -163,7 +163,7 @@ def load_result(store: str | Path | SpatialData, name: str) -> VirtualSection:
         ),
         prediction=Prediction(
             genes=table.var_names.to_numpy(),
-            mean=np.asarray(table.X),
+            mean=np.asarray(table.layers.get("mean", table.X)),
             std=np.asarray(table.layers["std"]) if "std" in table.layers else None,
             draws=np.stack(draws) if draws else None,
             complete=bool(more.get("complete", True)),

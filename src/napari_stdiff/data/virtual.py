@@ -46,3 +46,14 @@ class VirtualSection:
     def z(self) -> float:
         """Depth of the section, in `unit`."""
         return float(self.query.coords[:, 0].mean())
+
+    @property
+    def values(self) -> np.ndarray:
+        """(cells, genes) what is shown and saved as ``X``: the mean, or the first draw.
+
+        The draw where the record's parameter ``values`` says so.
+        """
+        draws = self.prediction.draws
+        if self.record.parameters.get("values") == "draw" and draws is not None and len(draws):
+            return np.asarray(draws[0])
+        return self.prediction.mean

@@ -24,6 +24,7 @@ COLORMAPS = ("viridis", "cividis", "magma", "inferno", "plasma", "gray")
 UNKNOWN = "#8a8a8a"  # no value here: not measured, not predicted, not labelled
 PLAIN = "#56b4e9"
 VIRTUAL_EDGE = "#ff7f0e"
+GENERATED_EDGE = "#cc79a7"
 _MOST_LABELS = 60
 _NO_LABEL = frozenset({"", "nan", "NaN", "NA", "None"})  # missing values that became text
 
@@ -193,7 +194,7 @@ class Values:
 
 def predicted(result: VirtualSection, gene: str, quantity: Quantity) -> np.ndarray:
     """Return (cells,) the predicted mean or spread of `gene`; NaN where there is none."""
-    values = result.prediction.mean if quantity == "mean" else result.prediction.std
+    values = result.values if quantity == "mean" else result.prediction.std
     where = np.flatnonzero(np.asarray(result.prediction.genes) == gene)
     if values is None or not len(where):
         return np.full(result.query.n_cells, np.nan, np.float32)
