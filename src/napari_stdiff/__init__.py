@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from .data.virtual import VirtualSection
     from .evaluation.generate import evaluate_generate
     from .evaluation.interpolate import evaluate_interpolate
+    from .methods.base import Cost
     from .tasks.align import align
     from .tasks.config import AlignConfig, GenerateConfig, InterpolateConfig
+    from .tasks.estimate import estimate
     from .tasks.generate import generate
     from .tasks.interpolate import interpolate
     from .tasks.sweep import Sweep, sweep_lambda
@@ -32,6 +34,7 @@ _HOME = {
     "AlignConfig": "tasks.config",
     "Alignment": "data.alignment",
     "Cancelled": "compute.monitor",
+    "Cost": "methods.base",
     "GenerateConfig": "tasks.config",
     "InterpolateConfig": "tasks.config",
     "Monitor": "compute.monitor",
@@ -43,6 +46,7 @@ _HOME = {
     "Tissue": "data.tissue",
     "VirtualSection": "data.virtual",
     "align": "tasks.align",
+    "estimate": "tasks.estimate",
     "evaluate_generate": "evaluation.generate",
     "evaluate_interpolate": "evaluation.interpolate",
     "generate": "tasks.generate",

@@ -8,12 +8,20 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn
 from rich.progress import Progress as RichProgress
 
+from ..compute.errors import StdiffError
 from ..compute.monitor import Monitor, Progress
+from .text import of_cost
+
+if TYPE_CHECKING:
+    from ..data.read_config import ReadConfig
+    from ..data.tissue import Tissue
+    from ..tasks.config import GenerateConfig, InterpolateConfig
 
 
 @contextmanager
@@ -56,6 +64,22 @@ def monitored() -> Iterator[Monitor]:
 
         with _interruptible(Monitor(line)) as monitor:
             yield monitor
+
+
+def say_cost(tissue: Tissue, config: InterpolateConfig | GenerateConfig, read: ReadConfig) -> None:
+    """Say on stderr what a method with a network will take, before it starts.
+
+    Nothing is said where the run cannot start, which it says better itself.
+    """
+    from ..tasks.estimate import estimate
+
+    try:
+        cost = estimate(tissue, read=read, config=config)
+    except StdiffError:
+        return
+    if cost.parameters:
+        sys.stderr.write(of_cost(config.method, cost, config.scale_to) + "\n")
+        sys.stderr.flush()
 
 
 def left(seconds: float | None) -> str:

@@ -23,7 +23,7 @@ from .app import (
     app,
     evaluate,
 )
-from .bar import monitored
+from .bar import monitored, say_cost
 from .options import check_outputs, need_display, prepare, said_of, write_json
 
 _GENERATE, _EVALUATE = GenerateConfig(), EvaluateGenerateConfig()
@@ -78,6 +78,8 @@ def generate(
     prepare(config.device, config.method)
     tissue = read_tissue(data, read)
     given = load_method(config.method, model, tissue) if model else None
+    if given is None:
+        say_cost(tissue, config, read)
     with monitored() as monitor:
         section = run(tissue, config=config, monitor=monitor, model=given)
     if json:
@@ -113,6 +115,7 @@ def evaluate_generate(
 
     from ..data.reading import read as read_tissue
     from ..evaluation.generate import evaluate_generate as run
+    from ..evaluation.interpolate import default_methods
     from ..evaluation.report import format_report
 
     names = [name.strip() for name in config.methods.split(",") if name.strip()]
@@ -120,6 +123,9 @@ def evaluate_generate(
     settings = said_of(config, GenerateConfig)
     settings.pop("section", None)  # here it says whose cells are hidden
     tissue = read_tissue(data, read)
+    of_each = GenerateConfig.of(**settings)
+    for name in names or default_methods():
+        say_cost(tissue, of_each.but(method=name), read)
     with monitored() as monitor:
         result = run(
             tissue,
@@ -130,7 +136,7 @@ def evaluate_generate(
             n_draws=config.draws,
             section=config.section,
             enrichment=config.enrichment,
-            config=GenerateConfig.of(**settings),
+            config=of_each,
             monitor=monitor,
         )
     if json:

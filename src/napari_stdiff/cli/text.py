@@ -10,6 +10,7 @@ from ..data.read_config import ReadConfig
 
 if TYPE_CHECKING:
     from ..data.virtual import VirtualSection
+    from ..methods.base import Cost
 
 
 def describe_any(data: str, read_config: ReadConfig) -> dict[str, Any]:
@@ -74,6 +75,22 @@ def of_store(described: Mapping[str, Any]) -> str:
         lines += ["", "How it was read"]
         lines += [f"  {note}" for note in described["notes"]]
     return "\n".join(lines)
+
+
+def of_cost(method: str, cost: Cost, scale_to: float = 0) -> str:
+    """Return what is said about a method with a network before it starts."""
+    from ..methods.scaling import spelled
+
+    count = cost.parameters
+    size = f"{count / 1e6:.2g} million" if count >= 5e4 else f"{count:,}"
+    memory = (
+        f"{cost.memory_mib / 1024:.1f} GB"
+        if cost.memory_mib >= 1000
+        else f"{cost.memory_mib:.0f} MB"
+    )
+    time = spelled(cost.seconds)
+    full = ", made smaller to end near that time" if scale_to and cost.seconds >= scale_to else ""
+    return f"{method}: {size} parameters, {time}{full}, {memory} of memory."
 
 
 def of_section(section: VirtualSection) -> str:
