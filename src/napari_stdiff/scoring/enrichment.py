@@ -124,7 +124,6 @@ def neighbourhood_enrichment(
     np.ndarray
         (labels, labels) float64; NaN where a label is missing, or a pair never varies.
     """
-    import squidpy
     from anndata import AnnData
 
     edges = (graph + graph.T).astype(bool).astype(np.float64)
@@ -141,6 +140,8 @@ def neighbourhood_enrichment(
     )
     with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
         warnings.simplefilter("ignore")
+        import squidpy
+
         found = squidpy.gr.nhood_enrichment(
             cells,
             cluster_key="label",

@@ -1,0 +1,234 @@
+"""Units one after another, each in a process of its own; what is finished is never run again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import napari_stdiff as st
+from napari_stdiff.methods.registry import interpolation_methods
+
+from .cases import ALL, Case, available, cases_of, open_tissue
+from .unit import OWN, Unit, write
+
+SCRIPT = Path(__file__).resolve().parents[1] / "interpolation.py"
+METHODS = (
+    "linear",
+    "knn",
+    "typed-knn",
+    "typed-donor",
+    "field",
+    "gaussian-process",
+    "stdiffusion",
+    "stdiffusion-paper",
+)
+_GUESS = {"stdiffusion": 120.0, "stdiffusion-paper": 1800.0, "gaussian-process": 90.0}
+Say = Callable[[str], None]
+
+
+def known_methods() -> tuple[str, ...]:
+    """Return every method that can be compared."""
+    return tuple(dict.fromkeys([*METHODS, *interpolation_methods(), *OWN]))
+
+
+def plan(
+    datasets: Sequence[str],
+    methods: Sequence[str],
+    seeds: Sequence[int],
+    tier: str,
+    draws: int,
+    scale_to: float,
+    data: Path,
+    work: Path,
+    say: Say,
+) -> list[Unit]:
+    """Return the units in the order they are run: quick methods of every case first.
+
+    A data set that is not there, or cannot be opened, is left out and said.
+    """
+    cases: list[Case] = []
+    for name in datasets:
+        if not available(name, data):
+            say(f"{ALL[name].title}: {ALL[name].file} is not in {data}; left out.")
+            continue
+        try:
+            cases += _cases(name, data, work)
+        except (st.StdiffError, ImportError, OSError, subprocess.CalledProcessError) as error:
+            say(f"{ALL[name].title}: cannot be opened, left out ({_short(str(error))}).")
+    order = sorted(methods, key=lambda m: METHODS.index(m) if m in METHODS else -1)
+    return [
+        Unit(case, method, seed, tier, draws, scale_to)
+        for method in order
+        for seed in seeds
+        for case in cases
+    ]
+
+
+def _cases(name: str, data: Path, work: Path) -> list[Case]:
+    """Return the cases of a data set; they are kept, since opening the data takes a while."""
+    kept = work / f"cases-{name}.json"
+    if kept.exists():
+        return [Case(**case) for case in json.loads(kept.read_text())]
+    found = cases_of(name, open_tissue(name, data, work))
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps([vars(case) for case in found], indent=1) + "\n")
+    return found
+
+
+def done(unit: Unit, work: Path) -> dict[str, Any] | None:
+    """Return the result of a unit, or None where it was not run."""
+    place = work / f"{unit.key}.json"
+    if not place.exists():
+        return None
+    try:
+        found: dict[str, Any] = json.loads(place.read_text())
+    except ValueError:  # the disk was full, or somebody edited it
+        return None
+    return found
+
+
+def run(
+    units: Sequence[Unit],
+    data: Path,
+    work: Path,
+    say: Say,
+    *,
+    jobs: int = 1,
+    limit: float = 4 * 3600.0,
+    again: bool = False,
+) -> None:
+    """Run what is not there yet; an error is a result, too, and does not stop the rest.
+
+    Parameters
+    ----------
+    units
+        In order.
+    data, work
+        Folders of data and results.
+    say
+        Told a line for each unit.
+    jobs
+        Units at a time; seconds are honest with 1 only.
+    limit
+        Seconds after which a unit is ended and recorded as an error.
+    again
+        Also run what ended with an error before.
+    """
+    waiting = []
+    for unit in units:
+        found = done(unit, work)
+        if found is None or (again and "error" in found):
+            waiting.append(unit)
+    if not waiting:
+        say(f"All {len(units)} units are there.")
+        return
+    say(f"{len(units) - len(waiting)} of {len(units)} units are there; {len(waiting)} to run.")
+    clock = _Clock(units, waiting, work, jobs)
+    lock = threading.Lock()
+
+    def one(unit: Unit) -> None:
+        start = perf_counter()
+        problem = _process(unit, data, work, limit)
+        took = perf_counter() - start
+        if problem:
+            write(work, unit, _failed(unit, problem, took))
+        with lock:
+            say(clock.after(unit, took, problem))
+
+    with ThreadPoolExecutor(max_workers=max(jobs, 1)) as pool:
+        futures = [pool.submit(one, unit) for unit in waiting]
+        try:
+            for future in futures:
+                future.result()
+        except KeyboardInterrupt:
+            for future in futures:
+                future.cancel()
+            raise
+
+
+def _process(unit: Unit, data: Path, work: Path, limit: float) -> str:
+    """Run a unit in a process; return what went wrong, or ""."""
+    said = [sys.executable, str(SCRIPT), "--unit", unit.dump()]
+    said += ["--data", str(data), "--work", str(work)]
+    environment = {"OMP_NUM_THREADS": "1", **os.environ}
+    try:
+        ended = subprocess.run(
+            said, env=environment, capture_output=True, text=True, timeout=limit, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"It took longer than {limit:g} s and was ended."
+    if ended.returncode == 0:
+        return ""
+    if ended.returncode < 0:
+        return f"The process was ended by signal {-ended.returncode} (9: out of memory, perhaps)."
+    lines = [line for line in ended.stderr.strip().splitlines() if line.strip()]
+    return lines[-1] if lines else f"The process ended with {ended.returncode}."
+
+
+def _failed(unit: Unit, problem: str, took: float) -> dict[str, Any]:
+    case = unit.case
+    return {
+        "dataset": case.dataset,
+        "hidden": case.hidden,
+        "distance": case.distance,
+        "skip": case.skip,
+        "method": unit.method,
+        "seed": unit.seed,
+        "error": problem,
+        "seconds": round(took, 1),
+    }
+
+
+class _Clock:
+    """Guesses what is left from what units of the same method and data set have taken."""
+
+    def __init__(
+        self, units: Iterable[Unit], waiting: Sequence[Unit], work: Path, jobs: int
+    ) -> None:
+        self.left = list(waiting)
+        self.total, self.jobs = len(waiting), max(jobs, 1)
+        self.taken: dict[tuple[str, str], list[float]] = defaultdict(list)
+        for unit in units:
+            found = done(unit, work)
+            if found is not None and "error" not in found:
+                seconds = found["fit_seconds"] + found["sample_seconds"] + 15
+                self.taken[unit.method, unit.case.dataset].append(seconds)
+
+    def after(self, unit: Unit, took: float, problem: str) -> str:
+        self.left.remove(unit)
+        if not problem:
+            self.taken[unit.method, unit.case.dataset].append(took)
+        seconds = sum(self._guess(u) for u in self.left) / self.jobs
+        what = f"error: {_short(problem)}" if problem else f"{took:.0f} s"
+        number = self.total - len(self.left)
+        case = f"{unit.case.dataset} {unit.case.hidden} {unit.case.distance}"
+        head = f"[{number}/{self.total}] {case} {unit.method} seed {unit.seed}"
+        return f"{head}: {what}; about {_spelled(seconds)} left"
+
+    def _guess(self, unit: Unit) -> float:
+        own = self.taken.get((unit.method, unit.case.dataset))
+        if own:
+            return median(own)
+        others = [t for (m, _), taken in self.taken.items() if m == unit.method for t in taken]
+        return median(others) if others else _GUESS.get(unit.method, 20.0)
+
+
+def _spelled(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 160 else line[:157] + "..."
