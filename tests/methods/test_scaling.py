@@ -84,9 +84,10 @@ def test_it_says_what_became_smaller_and_how_long_the_full_run_would_take() -> N
     scaled = scale(PRINTED, 60, timed(epoch=20))  # type: ignore[arg-type]
     note = scaled.note()
     assert f"{scaled.used.epochs} of 300 epochs" in note
-    assert f"{scaled.used.width} of 256 width" in note
+    assert f"width {scaled.used.width} of 256" in note
     assert "about 1.7 h" in note
-    assert "scaled run" in note
+    assert note.startswith("Scaled run")
+    assert "those of the scaled run" in note
     assert scaled.facts()["full_configuration"]["epochs"] == 300
     assert scaled.facts()["full_seconds_estimated"] == pytest.approx(6010)
     assert Scaled.of(scaled.dump()) == scaled

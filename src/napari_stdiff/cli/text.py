@@ -82,7 +82,7 @@ def of_cost(method: str, cost: Cost, scale_to: float = 0) -> str:
     from ..methods.scaling import spelled
 
     count = cost.parameters
-    size = f"{count / 1e6:.2g} million" if count >= 5e4 else f"{count:,}"
+    size = f"{count / 1e6:.2g} million" if count >= 1e5 else f"{count:,}"
     memory = (
         f"{cost.memory_mib / 1024:.1f} GB"
         if cost.memory_mib >= 1000

@@ -15,7 +15,12 @@ from typing import Any, Self
 
 _FEW_EPOCHS = 0.04  # of the printed ones; with fewer the network shrinks before the epochs do
 _LEAST_WIDTH, _LEAST_STEPS = 32, 10
-_NAMES = {"epochs": "epochs", "width": "width", "depth": "depth", "sampler_steps": "steps"}
+_SAID = {
+    "epochs": "{} of {} epochs",
+    "width": "width {} of {}",
+    "depth": "depth {} of {}",
+    "sampler_steps": "{} of {} sampling steps",
+}
 
 
 @dataclass(frozen=True)
@@ -91,8 +96,8 @@ class Scaled:
     def note(self) -> str:
         """Return the sentence that goes with the result."""
         smaller = [
-            f"{getattr(self.used, name)} of {getattr(self.full, name)} {word}"
-            for name, word in _NAMES.items()
+            words.format(getattr(self.used, name), getattr(self.full, name))
+            for name, words in _SAID.items()
             if getattr(self.used, name) != getattr(self.full, name)
         ]
         if not smaller:
@@ -129,7 +134,8 @@ def scale(
     full
         The configuration as printed.
     seconds
-        Wall time for fit and prediction together; the trials count.
+        Wall time for fit and prediction together. Trials count, but for the first one, which
+        also loads what is loaded once.
     timed
         Times a network by a short trial.
     steps_said
@@ -143,8 +149,8 @@ def scale(
     >>> scale(Sizes(300, 256, 2, 100), 100, quick).used
     Sizes(epochs=19, width=256, depth=2, sampler_steps=100)
     """
-    began = perf_counter()
     speed = full_speed = timed(full.width, full.depth)
+    began = perf_counter()
     few = max(round(_FEW_EPOCHS * full.epochs), 1)
 
     def fitting(width: int, depth: int) -> Sizes:

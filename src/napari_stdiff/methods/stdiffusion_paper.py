@@ -348,9 +348,10 @@ class StDiffusionPaper(Method):
             grid = process.grid(steps)
             self._denoised(network, self.values[some], cond, coords, grid, 1, monitor)
 
+        lasts = min(0.2, self.config.scale_to / 50)
         return Speed(
-            seconds_each(learn) * training.per_epoch,
-            seconds_each(denoise) * calls,
+            seconds_each(learn, lasts) * training.per_epoch,
+            seconds_each(denoise, lasts) * calls,
         )
 
 
