@@ -22,6 +22,7 @@ from napari_stdiff.methods.registry import interpolation_methods, method_class
 from napari_stdiff.scoring.section import SCORES
 from napari_stdiff.tasks.config import InterpolateConfig
 
+_MEASURED = ("fit_seconds", "sample_seconds", "peak_mib")
 BASELINES = ["linear", "knn", "typed-knn", "typed-donor", "field"]
 QUICK = InterpolateConfig(epochs=1, width=16, depth=1, sampler_steps=2, device="cpu")
 
@@ -38,7 +39,7 @@ def test_returns_what_the_file_holds(tissue: Tissue) -> None:
     assert result["task"] == "interpolate"
     assert list(result["methods"]) == BASELINES
     for scores in result["methods"].values():
-        assert set(scores) == {*SCORES, "fit_seconds", "sample_seconds"}
+        assert set(scores) == {*SCORES, *_MEASURED}
         assert 0 <= scores["fit_seconds"] < 60
         assert scores["pcc"] is not None
         assert scores["crps"] is not None
@@ -151,7 +152,7 @@ def test_same_seed_same_scores(tissue: Tissue) -> None:
         for seed in (3, 3, 4)
     ]
     kept = [
-        {k: v for k, v in r["methods"]["typed-donor"].items() if "seconds" not in k}
+        {k: v for k, v in r["methods"]["typed-donor"].items() if k not in _MEASURED}
         for r in results
     ]
     assert kept[0] == kept[1]

@@ -12,6 +12,7 @@ def test_table_has_a_line_a_method_and_says_what_is_missing() -> None:
             "hidden": "s2",
             "tier": "B",
             "given": "positions",
+            "tier_means": "What was given.",
             "hidden_cells": 10,
             "genes": 4,
             "visible_sections": ["s1", "s3"],
@@ -27,7 +28,8 @@ def test_table_has_a_line_a_method_and_says_what_is_missing() -> None:
     lines = format_report(result).splitlines()
     assert "bulb: section 's2' hidden" in lines[0]
     assert "tier B (positions given)" in lines[0]
-    assert lines[2].split() == ["method", "pcc", "crps", "fit", "s"]
-    assert lines[3].split() == ["knn", "0.123", "0.500", "1.3"]
-    assert lines[4].split() == ["linear", "0.500", "-", "0.0"]
+    assert lines[1] == "What was given."
+    assert lines[3].split() == ["method", "pcc", "crps", "fit", "s"]
+    assert lines[4].split() == ["knn", "0.123", "0.500", "1.3"]
+    assert lines[5].split() == ["linear", "0.500", "-", "0.0"]
     assert lines[-1] == "knn: Something to know."

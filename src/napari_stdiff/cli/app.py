@@ -14,7 +14,7 @@ from ..data.simulate import SimulateConfig
 from ..evaluation.config import EvaluateInterpolateConfig
 from ..tasks.config import InterpolateConfig
 from . import text
-from .bar import monitored
+from .bar import monitored, say_cost
 from .options import (
     check_outputs,
     keep_model,
@@ -49,7 +49,8 @@ Lambda = Annotated[
         group=_TASK,
         show_default=False,
         help="Weight of the two parent sections in a draw: 'geometric' (from the distances to "
-        "them), or a number from 0 (the section with the lower z) to 1.",
+        "them), a number from 0 (the section with the lower z) to 1, or 'chosen' (by leaving out "
+        "a training section).",
     ),
 ]
 
@@ -112,13 +113,15 @@ def interpolate(
 
     prepare(config.device, config.method)
     tissue = read_tissue(data, read)
+    if not model:
+        say_cost(tissue, config, read)
     with monitored() as monitor:
-        section = run(tissue, config=config, monitor=monitor, model=model or None)
+        section = run(tissue, read=read, config=config, monitor=monitor, model=model or None)
     if json:
         write_json(section.record.model_dump(mode="json"), json)
     sys.stdout.write(text.of_section(section) + "\n")
     if save_model:
-        keep_model(tissue, config, model, save_model)
+        keep_model(tissue, read, config, model, save_model)
         sys.stdout.write(f"The fitted model is in {save_model}.\n")
     if out:
         saved = save(section, out, tissue)
@@ -151,12 +154,16 @@ def evaluate_interpolate(
     check_outputs("", files=(json,))
 
     from ..data.reading import read as read_tissue
+    from ..evaluation.interpolate import default_methods
     from ..evaluation.interpolate import evaluate_interpolate as run
     from ..evaluation.report import format_report
 
     names = [name.strip() for name in config.methods.split(",") if name.strip()]
     prepare(config.device, *names)
     tissue = read_tissue(data, read)
+    settings = InterpolateConfig.of(**said_of(config, InterpolateConfig))
+    for name in names or default_methods():
+        say_cost(tissue, settings.but(method=name), read)
     with monitored() as monitor:
         result = run(
             tissue,
@@ -165,7 +172,8 @@ def evaluate_interpolate(
             tier=config.tier,
             seed=config.seed,
             n_draws=config.draws,
-            config=InterpolateConfig.of(**said_of(config, InterpolateConfig)),
+            read=read,
+            config=settings,
             monitor=monitor,
         )
     if json:
@@ -235,3 +243,7 @@ def show(
     from ..viewer.show import show as show_store
 
     show_store(store, read=read, screenshot=screenshot or None)
+
+
+from . import align as _align  # noqa: E402, F401  (its commands join those above)
+from . import generate as _generate  # noqa: E402, F401  (its commands join those above)

@@ -16,6 +16,7 @@ from ..compute.monitor import Monitor
 from ..methods.settings import InterpolationSettings
 
 if TYPE_CHECKING:
+    from ..data.read_config import ReadConfig
     from ..data.tissue import Tissue
     from ..tasks.config import InterpolateConfig
 
@@ -23,17 +24,19 @@ Settings = TypeVar("Settings", bound=InterpolationSettings)
 
 
 def with_lambda(config: Settings, text: str) -> Settings:
-    """Return `config` with the blend that ``--lambda`` says: "geometric", a number, or ""."""
+    """Return `config` with the blend of ``--lambda``: "geometric", "chosen", a number, or ""."""
     if not text:
         return config
-    if text == "geometric":
-        return config.but(blend="geometric")
+    if text in ("geometric", "chosen"):
+        return config.but(blend=text)
     try:
         value = float(text)
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        raise StdiffError(f"--lambda takes 'geometric' or a number from 0 to 1 (got '{text}').")
+        raise StdiffError(
+            f"--lambda takes 'geometric', 'chosen' or a number from 0 to 1 (got '{text}')."
+        )
     return config.but(blend="fixed", blend_value=value)
 
 
@@ -43,15 +46,18 @@ def said_of(config: Config, other: type[Config]) -> dict[str, Any]:
     return {name: getattr(config, name) for name in sorted(names)}
 
 
-def keep_model(tissue: Tissue, config: InterpolateConfig, model: str, folder: str) -> None:
+def keep_model(
+    tissue: Tissue, read: ReadConfig, config: InterpolateConfig, model: str, folder: str
+) -> None:
     """Save to `folder` the method that a run used: the one from `model`, or the one it fitted.
 
     The fit itself is not done again: it is kept by the run.
     """
     from ..methods.registry import load_method
     from ..tasks.fitted import fitted
+    from ..tasks.target import target_of
 
-    visible = tissue.split(config.hide)[0] if config.hide else tissue
+    visible = target_of(tissue, config, read).visible
     if model:
         method = load_method(config.method, model, visible)
     else:

@@ -16,8 +16,12 @@ _HEADS = {
     "coverage80": "cover.80",
     "energy_distance": "energy",
     "density_pcc": "density",
+    "moran_error": "moran",
+    "enrichment": "enrich.",
+    "type_difference": "types",
     "fit_seconds": "fit s",
     "sample_seconds": "sample s",
+    "peak_mib": "peak MiB",
 }
 
 
@@ -40,17 +44,36 @@ def format_report(result: Mapping[str, Any]) -> str:
         ).rstrip()
         for line in lines
     ]
+    kind = "layer" if protocol.get("between") == "layers" else "section"
+    if result.get("task") == "generate":
+        what = f"{protocol['hidden_cells']} of {protocol['cells']} cells hidden in " + (
+            f"section '{protocol['sections'][0]}'"
+            if len(protocol["sections"]) == 1
+            else f"{len(protocol['sections'])} sections"
+        )
+        what += f" ({protocol['genes']} genes), generated from the others"
+    else:
+        what = (
+            f"{kind} '{protocol['hidden']}' hidden ({protocol['hidden_cells']} cells, "
+            f"{protocol['genes']} genes), predicted from {len(protocol['visible_sections'])} "
+            f"{kind}s"
+        )
     head = (
-        f"{result['dataset']}: section '{protocol['hidden']}' hidden "
-        f"({protocol['hidden_cells']} cells, {protocol['genes']} genes), predicted from "
-        f"{len(protocol['visible_sections'])} sections; tier {protocol['tier']} "
+        f"{result['dataset']}: {what}; tier {protocol['tier']} "
         f"({protocol['given']} given), seed {protocol['seed']}, {protocol['draws']} draws"
     )
+    meant = protocol.get("tier_means")
+    about = [*([meant] if meant else []), *protocol.get("about", ())]
+    if protocol.get("extrapolated"):
+        about.append(
+            f"The hidden {kind} is an outermost one: these are scores of extrapolation, which is "
+            "weaker than predicting between measured ones, and are not to be compared with those."
+        )
     notes = [f"{name}: {note}" for name, of in protocol["notes"].items() for note in of]
-    return "\n".join([head, "", *table, *([""] if notes else []), *notes])
+    return "\n".join([head, *about, "", *table, *([""] if notes else []), *notes])
 
 
 def _shown(key: str, value: float | None) -> str:
     if value is None:
         return "-"
-    return f"{value:.1f}" if key.endswith("seconds") else f"{value:.3f}"
+    return f"{value:.1f}" if key.endswith(("seconds", "mib")) else f"{value:.3f}"
