@@ -245,6 +245,7 @@ class _Judge:
         for i, part in enumerate(self.parts):
             monitor.step(i, len(self.parts), f"scoring {part.name}")
             found.append(part.scores(prediction, self.scale, self.labels))
+        monitor.step(1, 1)
         weights = np.array([len(part.truth) for part in self.parts], dtype=np.float64)
         return {name: _average([row[name] for row in found], weights) for name in found[0]}
 
