@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .data.simulate import simulate
     from .data.tissue import Tissue
     from .data.virtual import VirtualSection
+    from .evaluation.align import evaluate_align
     from .evaluation.generate import evaluate_generate
     from .evaluation.interpolate import evaluate_interpolate
     from .methods.base import Cost
@@ -47,6 +48,7 @@ _HOME = {
     "VirtualSection": "data.virtual",
     "align": "tasks.align",
     "estimate": "tasks.estimate",
+    "evaluate_align": "evaluation.align",
     "evaluate_generate": "evaluation.generate",
     "evaluate_interpolate": "evaluation.interpolate",
     "generate": "tasks.generate",

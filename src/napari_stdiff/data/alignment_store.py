@@ -79,6 +79,12 @@ def save_alignment(
     return _add(alignment, _spatial_part(path), tissue, system)
 
 
+def check_room(store: str | Path | SpatialData, tissue: Tissue) -> None:
+    """Raise what :func:`save_alignment` would raise about the store, before the work is done."""
+    sdata = _spatial_part(check_store(store)) if isinstance(store, str | Path) else store
+    section_elements(sdata, tissue)
+
+
 def remove_alignment(store: str | Path | SpatialData, system: str) -> None:
     """Take out a coordinate system that :func:`save_alignment` added; nothing else changes.
 

@@ -103,8 +103,10 @@ def fit_affine(
 
 def sane(matrix: np.ndarray, most: float = 1.5) -> bool:
     """Tell whether a map stretches and shrinks by at most `most` in every direction."""
+    if not np.isfinite(matrix).all():
+        return False
     stretch = np.linalg.svd(matrix[:2, :2], compute_uv=False)
-    return bool(np.isfinite(matrix).all() and stretch[0] <= most and stretch[1] >= 1 / most)
+    return bool(stretch[0] <= most and stretch[1] >= 1 / most)
 
 
 def describe(matrix: np.ndarray, centre: np.ndarray) -> Move:

@@ -149,9 +149,7 @@ def _alike(a: _Patch, b: _Patch, matrix: np.ndarray) -> float:
     return float(np.corrcoef(there.ravel(), b.image.ravel())[0, 1])
 
 
-def _refined(
-    a: _Patch, b: _Patch, start: np.ndarray, *, affine: bool
-) -> tuple[float, np.ndarray]:
+def _refined(a: _Patch, b: _Patch, start: np.ndarray, *, affine: bool) -> tuple[float, np.ndarray]:
     """Return score and map after a search nearby for the highest correlation of the pictures."""
     from scipy.optimize import minimize
 

@@ -39,7 +39,7 @@ def align(
     read: ReadConfig | None = None,
     config: AlignConfig | None = None,
     monitor: Monitor | None = None,
-    landmarks: Mapping[str, np.ndarray] | None = None,
+    landmarks: Mapping[str, np.ndarray] | str | Path | None = None,
     **settings: Any,
 ) -> Alignment:
     """Find how the sections of a tissue move to lie in one frame; nothing is changed.
@@ -56,7 +56,8 @@ def align(
         Progress and cancel.
     landmarks
         Section -> (n, 2) points (y, x) in the tissue's frame; row i means the same place in
-        every section, NaN where it was not marked. Used instead of ``config.landmarks``.
+        every section, NaN where it was not marked. A path is that of a CSV file, as
+        ``config.landmarks``.
     **settings
         Fields of the config, for example ``transform="affine"`` or ``flip=True``.
 
@@ -81,6 +82,8 @@ def align(
     ('section_2', ['section_1', 'section_2', 'section_3'])
     """
     monitor = monitor or Monitor()
+    if isinstance(landmarks, str | Path):
+        settings["landmarks"], landmarks = str(landmarks), None
     config = (config or AlignConfig()).but(**settings)
     seconds: dict[str, float] = {}
     with monitor.stage("Reading", 0.05):
