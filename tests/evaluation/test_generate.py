@@ -16,7 +16,8 @@ from napari_stdiff.compute.errors import StdiffError
 from napari_stdiff.compute.monitor import Monitor
 from napari_stdiff.data.prediction import Prediction
 from napari_stdiff.data.tissue import Tissue
-from napari_stdiff.evaluation.generate import evaluate_generate, hidden_rows, type_difference
+from napari_stdiff.evaluation.generate import evaluate_generate, hidden_rows
+from napari_stdiff.evaluation.hidden_cells import type_difference
 from napari_stdiff.evaluation.report import format_report
 from napari_stdiff.methods.base import Method
 from napari_stdiff.methods.registry import interpolation_methods, method_class
@@ -33,7 +34,7 @@ def test_returns_what_the_file_holds(tissue: Tissue) -> None:
     names = ["knn", "typed-knn"]
     result = evaluate_generate(tissue, methods=names, config=QUICK)
     assert json.loads(json.dumps(result, allow_nan=False)) == result
-    assert list(result) == ["task", "dataset", "protocol", "methods"]
+    assert list(result) == ["task", "dataset", "protocol", "methods", "reference"]
     protocol = result["protocol"]
     assert protocol["tier"] == "A"
     assert protocol["sections"] == tissue.sections
@@ -48,6 +49,7 @@ def test_returns_what_the_file_holds(tissue: Tissue) -> None:
     text = format_report(result)
     assert "cells hidden in 5 sections" in text
     assert "enrich." in text
+    assert "(measured cells)" in text
 
 
 def noisy(tissue: Tissue, rows: np.ndarray) -> Tissue:
@@ -140,6 +142,10 @@ def test_from_nothing_is_scored_as_a_cloud(tissue: Tissue) -> None:
     for name in ("pcc_binned", "density_pcc", "variance_ratio", "energy_distance", "enrichment"):
         assert scores[name] is not None
     assert scores["density_pcc"] > 0.3
+    reference = result["reference"]  # real cells in their place: what can be had
+    for name in ("density_pcc", "enrichment"):
+        assert scores[name] == pytest.approx(reference[name], abs=0.3)
+    assert reference["type_difference"] < 0.25
     assert 0 <= scores["type_difference"] < 0.25
     for name in ("pcc", "spearman", "nmse", "crps"):
         assert scores[name] is None

@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 
 from ..compute.errors import StdiffError
 from ..compute.monitor import Monitor
 from ..data.checks import no_such
-from ..data.normalise import Normaliser
-from ..data.prediction import Prediction, Query
+from ..data.prediction import Query
 from ..data.read_config import ReadConfig
 from ..data.reading import read as read_tissue
 from ..data.tissue import Tissue
 from ..methods.base import Method
-from ..methods.registry import interpolation_methods, method_class
-from ..scoring.bins import N_BINS
-from ..scoring.enrichment import LabelTransfer, enrichment_agreement, neighbourhood_enrichment
-from ..scoring.moran import moran_error, neighbour_graph
-from ..scoring.section import score_section
+from ..methods.registry import method_class
 from ..tasks.config import GenerateConfig
 from ..tasks.density import Measured
 from ..tasks.generate import place_within
+from .hidden_cells import HiddenCells, Scores
+from .interpolate import default_methods
+from .memory import peak_memory
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from spatialdata import SpatialData
 
 Tier = Literal["auto", "A", "B", "C"]
-Scores = dict[str, float | None]
 
 _TIERS = {
     "A": "Positions and types of the hidden cells were given (tier A).",
@@ -42,7 +37,6 @@ _TIERS = {
     "C": "As many cells as were hidden were generated from nothing (tier C): maps, density, types "
     "and distributions are compared, not single cells.",
 }
-_PER_BIN = 25  # held-out cells that a bin should hold, for its mean to mean something
 
 
 def evaluate_generate(
@@ -99,7 +93,8 @@ def evaluate_generate(
         score that a method does not have is None. Beside the scores of
         :func:`evaluate_interpolate`: `moran_error` and `enrichment` (agreement of neighbourhood
         enrichments), of one draw, and in tier C `type_difference`, the share of cells that would
-        have to change type for the composition to be the true one.
+        have to change type for the composition to be the true one. ``"reference"`` holds what as
+        many measured cells, drawn at random, score in the place of generated ones.
 
     Raises
     ------
@@ -118,7 +113,7 @@ def evaluate_generate(
     30
     """
     monitor = monitor or Monitor()
-    chosen = tuple(dict.fromkeys(methods)) if methods else _default_methods()
+    chosen = tuple(dict.fromkeys(methods)) if methods else default_methods()
     classes: dict[str, type[Method]] = {name: method_class(name) for name in chosen}
     settings = (config or GenerateConfig()).but(seed=seed, draws=n_draws)
     with monitor.stage("Reading", 0.02):
@@ -127,26 +122,30 @@ def evaluate_generate(
         hide = hidden_rows(tissue, hold_out, section, seed)
         visible, hidden = tissue.rows(~hide), tissue.rows(hide)
         query, belongs = _query(visible, hidden, given, settings)
-        judge = _Judge.of(visible, hidden, query, belongs, given, enrichment, seed)
+        judge = HiddenCells.of(visible, hidden, enrichment=enrichment, seed=seed)
+        reference = judge.reference(monitor)
     scores: dict[str, Scores] = {}
     notes: dict[str, list[str]] = {}
     for i, (name, cls) in enumerate(classes.items()):
         with monitor.stage(name, 1 / (len(classes) - i)):
-            start = perf_counter()
-            with monitor.stage(f"{name}: fitting", 0.8):
-                fitted = cls().fit(visible, None, settings.but(method=name), monitor)
-            between = perf_counter()
-            with monitor.stage(f"{name}: predicting", 0.8):
-                prediction = fitted.sample(query, n_draws, monitor)
-            end = perf_counter()
-            monitor.check()
-            scores[name] = {
-                **judge(prediction, monitor),
-                "fit_seconds": round(between - start, 3),
-                "sample_seconds": round(end - between, 3),
-            }
-            if prediction.notes:
-                notes[name] = list(prediction.notes)
+            with peak_memory() as peak:
+                start = perf_counter()
+                with monitor.stage(f"{name}: fitting", 0.8):
+                    fitted = cls().fit(visible, None, settings.but(method=name), monitor)
+                between = perf_counter()
+                with monitor.stage(f"{name}: predicting", 0.8):
+                    prediction = fitted.sample(query, n_draws, monitor)
+                end = perf_counter()
+                monitor.check()
+            with monitor.stage(f"{name}: scoring"):
+                scores[name] = {
+                    **judge.score(prediction, query, belongs, monitor, paired=given != "C"),
+                    "fit_seconds": round(between - start, 3),
+                    "sample_seconds": round(end - between, 3),
+                    "peak_mib": round(peak.mib, 1),
+                }
+        if prediction.notes:
+            notes[name] = list(prediction.notes)
     return {
         "task": "generate",
         "dataset": Path(tissue.origin.path).stem or tissue.origin.kind,
@@ -173,6 +172,7 @@ def evaluate_generate(
             "notes": notes,
         },
         "methods": scores,
+        "reference": reference,
     }
 
 
@@ -201,131 +201,6 @@ def hidden_rows(tissue: Tissue, share: float, section: str, seed: int) -> np.nda
     return hide
 
 
-@dataclass(frozen=True)
-class _Judge:
-    """The hidden cells, section by section, and how a prediction of them is scored."""
-
-    normaliser: Normaliser
-    scale: np.ndarray
-    parts: tuple[_Part, ...]
-    labels: LabelTransfer | None
-    bins: dict[str, int]
-
-    @classmethod
-    def of(
-        cls,
-        visible: Tissue,
-        hidden: Tissue,
-        query: Query,
-        belongs: np.ndarray,
-        tier: str,
-        enrichment: bool,
-        seed: int,
-    ) -> _Judge:
-        normaliser = Normaliser.fit(visible)
-        seen, truth = normaliser(visible), normaliser(hidden)
-        labels = LabelTransfer.fit(seen, visible.cell_type, seed=seed) if enrichment else None
-        parts = []
-        for name in hidden.sections:
-            mine, asked = hidden.section == name, np.flatnonzero(belongs == name)
-            types = None if hidden.cell_type is None else hidden.cell_type[mine]
-            cells = None
-            if tier == "C":
-                kinds = None if query.cell_type is None else query.cell_type[asked]
-                cells = Query(query.coords[asked], kinds)
-            n_bins = int(np.clip(np.sqrt(mine.sum() / _PER_BIN), 3, N_BINS))
-            part = _Part(name, truth[mine], hidden.coords[mine], types, asked, cells, n_bins)
-            parts.append(part.enriched(labels, part.truth, part.coords) if labels else part)
-        bins = {part.name: part.bins for part in parts}
-        return cls(normaliser, seen.std(axis=0), tuple(parts), labels, bins)
-
-    def __call__(self, prediction: Prediction, monitor: Monitor) -> Scores:
-        """Return every score, averaged over the sections by their hidden cells."""
-        found = []
-        for i, part in enumerate(self.parts):
-            monitor.step(i, len(self.parts), f"scoring {part.name}")
-            found.append(part.scores(prediction, self.scale, self.labels))
-        monitor.step(1, 1)
-        weights = np.array([len(part.truth) for part in self.parts], dtype=np.float64)
-        return {name: _average([row[name] for row in found], weights) for name in found[0]}
-
-
-@dataclass(frozen=True)
-class _Part:
-    """The hidden cells of one section; `query` where others were generated in their stead."""
-
-    name: str
-    truth: np.ndarray
-    coords: np.ndarray
-    types: np.ndarray | None
-    rows: np.ndarray
-    query: Query | None
-    bins: int
-    enrichment: np.ndarray | None = None
-
-    def enriched(self, labels: LabelTransfer, truth: np.ndarray, coords: np.ndarray) -> _Part:
-        return replace(self, enrichment=_enrichment(labels, truth, coords))
-
-    def scores(
-        self, prediction: Prediction, scale: np.ndarray, labels: LabelTransfer | None
-    ) -> Scores:
-        draws = None if prediction.draws is None else prediction.draws[:, self.rows]
-        mine = replace(prediction, mean=prediction.mean[self.rows], std=None, draws=draws)
-        out = score_section(
-            self.truth,
-            self.coords,
-            self.types,
-            mine,
-            query=self.query,
-            scale=scale,
-            n_bins=self.bins,
-        )
-        out |= dict.fromkeys(("moran_error", "enrichment", "type_difference"))
-        coords = self.coords if self.query is None else self.query.coords
-        if draws is not None and len(draws) and np.isfinite(draws[0]).all():
-            out["moran_error"] = moran_error(self.truth, self.coords, draws[0], coords)
-            if labels is not None and self.enrichment is not None:
-                drawn = _enrichment(labels, draws[0], coords)
-                out["enrichment"] = enrichment_agreement(self.enrichment, drawn)
-        if self.query is not None:
-            out["type_difference"] = type_difference(self.types, self.query.cell_type)
-        return out
-
-
-def _enrichment(labels: LabelTransfer, values: np.ndarray, coords: np.ndarray) -> np.ndarray:
-    codes = labels(values)
-    return neighbourhood_enrichment(codes, len(labels.labels), neighbour_graph(coords))
-
-
-def type_difference(truth: np.ndarray | None, drawn: np.ndarray | None) -> float | None:
-    """Return the total variation distance between two compositions of (cells,) types.
-
-    0 for the same shares, 1 for no type in common; None where either has no types.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> type_difference(np.array(["a", "a", "b", "b"]), np.array(["a", "b", "b", "b"]))
-    0.25
-    """
-    if truth is None or drawn is None:
-        return None
-    shares = [pd.Series(x, dtype=object).value_counts(normalize=True) for x in (truth, drawn)]
-    both = pd.concat(shares, axis=1).fillna(0.0).to_numpy()
-    return float(np.abs(both[:, 0] - both[:, 1]).sum() / 2) if len(both) else None
-
-
-def _average(values: Sequence[float | None], weights: np.ndarray) -> float | None:
-    known = [i for i, value in enumerate(values) if value is not None]
-    if not known:
-        return None
-    return float(np.average([values[i] or 0.0 for i in known], weights=weights[known]))
-
-
-def _default_methods() -> tuple[str, ...]:
-    return tuple(m for m in interpolation_methods() if not m.endswith("-paper"))
-
-
 def _tier(tier: Tier, tissue: Tissue) -> Literal["A", "B", "C"]:
     """Return the tier that can be had, or say why the one asked for cannot."""
     if tier == "auto":
@@ -346,12 +221,10 @@ def _query(
         return Query(hidden.coords, hidden.cell_type), hidden.section
     if tier == "B":
         return Query(hidden.coords), hidden.section
-    counts: Mapping[str, int] = dict(
-        zip(*np.unique(hidden.section, return_counts=True), strict=True)
-    )
     parts, names = [], []
     for name in hidden.sections:
-        wanted = config.but(section=name, cells="new", n_cells=int(counts[name]))
+        n_cells = int((hidden.section == name).sum())
+        wanted = config.but(section=name, cells="new", n_cells=n_cells)
         part, _ = place_within(Measured.of(visible, name), wanted)
         parts.append(part)
         names.append(np.full(part.n_cells, name))

@@ -31,7 +31,9 @@ def format_report(result: Mapping[str, Any]) -> str:
     One line a method, in the order of the result; scores that no method has are left out, and
     "-" stands where one method has none.
     """
-    protocol, methods = result["protocol"], result["methods"]
+    protocol, methods = result["protocol"], dict(result["methods"])
+    if "reference" in result:
+        methods["(measured cells)"] = result["reference"]
     keys = [k for k in _HEADS if any(row.get(k) is not None for row in methods.values())]
     lines = [["method", *(_HEADS[k] for k in keys)]]
     for name, row in methods.items():
