@@ -47,7 +47,7 @@ def evaluate_align(
     ----------
     data, read, config, monitor, **settings
         As for :func:`napari_stdiff.align`; the seed also draws the rotations. Landmarks are not
-        scored.
+        scored, and nothing is left as it lies (``keep``).
 
     Returns
     -------
@@ -63,7 +63,8 @@ def evaluate_align(
         As :func:`napari_stdiff.align`; also for fewer than 8 genes.
     """
     monitor = monitor or Monitor()
-    config = (config or AlignConfig()).but(**settings)
+    # what is left as it lies would not show whether the turn was found
+    config = (config or AlignConfig()).but(**{**settings, "keep": False})
     if config.method == "landmarks" or config.landmarks:
         raise StdiffError("Landmarks are not scored; score expression or histology.")
     tissue = read_tissue(data, read or ReadConfig())
