@@ -21,6 +21,8 @@ def test_manifest_is_valid(manifest: PluginManifest) -> None:
     assert manifest.name == "napari-stdiff"
     assert [w.display_name for w in manifest.contributions.widgets or []] == [
         "Interpolate sections",
+        "Generate cells",
+        "Align sections",
         "Stack",
     ]
     assert [s.key for s in manifest.contributions.sample_data or []] == [

@@ -574,7 +574,7 @@ def test_from_a_store_and_back_into_it(
     (name,) = dock.session.results
     qtbot.waitUntil(lambda: name in dock.session.saved_names, timeout=20_000)
     assert name in read_zarr(path).tables
-    assert memory.about_data(str(path))["where"] == {"at": 50.0}
+    assert memory.about_data(str(path))["interpolate"] == {"at": 50.0}
 
     dock.data.source.picked.emit(str(path))  # opened again: the result is there, and the depth
     qtbot.waitUntil(lambda: dock.data._job is None, timeout=20_000)

@@ -14,10 +14,13 @@ from napari_stdiff.data.tissue import Histology, Tissue
 from napari_stdiff.data.virtual import VirtualSection
 from napari_stdiff.viewer.arrange import Section, nice_spacing, place_section, stand_apart
 from napari_stdiff.viewer.layers import (
+    MEASURED,
+    VIRTUAL,
     crop,
     make_frame,
     make_histology,
     make_points,
+    paint_colours,
     paint_values,
     place,
     point_size,
@@ -62,7 +65,7 @@ def test_a_histology_layer_is_a_plane_at_its_depth(small_tissue: Tissue) -> None
 
 def test_points_keep_their_coordinates_when_placed(small_tissue: Tissue) -> None:
     coords = small_tissue.coords[:40]
-    layer = make_points(coords, "first", "first", False, 3.0)
+    layer = make_points(coords, "first", "first", MEASURED, 3.0)
     place(layer, 100.0, 7.0)
     np.testing.assert_array_equal(layer.data, coords)
     np.testing.assert_allclose(layer.data_to_world(coords[0]), coords[0] + [100.0, 0.0, 7.0])
@@ -70,8 +73,8 @@ def test_points_keep_their_coordinates_when_placed(small_tissue: Tissue) -> None
 
 def test_virtual_cells_look_different(small_tissue: Tissue) -> None:
     coords = small_tissue.coords[:40]
-    measured = make_points(coords, "a", "a", False, 3.0)
-    virtual = make_points(coords, "b", "b", True, 3.0)
+    measured = make_points(coords, "a", "a", MEASURED, 3.0)
+    virtual = make_points(coords, "b", "b", VIRTUAL, 3.0)
     assert set(measured.symbol) != set(virtual.symbol)
     frame = make_frame(coords, "b frame", "b", 4.0)
     low, high = coords.min(axis=0) - 4.0, coords.max(axis=0) + 4.0
@@ -81,7 +84,7 @@ def test_virtual_cells_look_different(small_tissue: Tissue) -> None:
 
 
 def test_values_are_painted_on_the_shared_scale(small_tissue: Tissue) -> None:
-    layer = make_points(small_tissue.coords[:3], "a", "a", False, 3.0)
+    layer = make_points(small_tissue.coords[:3], "a", "a", MEASURED, 3.0)
     paint_values(layer, np.array([0.0, 5.0, np.nan]), (0.0, 5.0), "viridis")
     assert layer.face_contrast_limits == (0.0, 5.0)
     low, high, missing = layer.face_color
@@ -89,6 +92,20 @@ def test_values_are_painted_on_the_shared_scale(small_tissue: Tissue) -> None:
     np.testing.assert_allclose(missing[:3], missing[0])  # grey
     paint_values(layer, np.array([5.0, 5.0, 0.0]), (0.0, 5.0), "magma")
     assert not np.allclose(layer.face_color[0], high)
+
+
+def test_what_is_trusted_less_fades(small_tissue: Tissue) -> None:
+    coords = small_tissue.coords[:3]
+    full, faded = (make_points(coords, "a", "a", VIRTUAL, 3.0) for _ in range(2))
+    values = np.array([0.0, 2.5, np.nan])
+    paint_values(full, values, (0.0, 5.0), "viridis")
+    paint_values(faded, values, (0.0, 5.0), "viridis", np.array([1.0, 0.5, 0.0]))
+    np.testing.assert_allclose(faded.face_color[:, :3], full.face_color[:, :3], atol=0.01)
+    assert faded.face_color[0, 3] == pytest.approx(1.0)
+    assert faded.face_color[0, 3] > faded.face_color[1, 3] > faded.face_color[2, 3] > 0
+    paint_colours(faded, "#ff0000", np.array([1.0, 0.5, 0.0]))
+    np.testing.assert_allclose(faded.face_color[:, 0], 1.0)
+    assert faded.face_color[2, 3] < 0.5
 
 
 def test_point_size_follows_the_distance_between_neighbours() -> None:
@@ -129,7 +146,7 @@ def test_placing_moves_points_off_their_picture_and_nothing_else(small_tissue: T
     coords = small_tissue.coords[small_tissue.section == "second"]
     picture = small_tissue.histology["second"]
     section = Section("second", False, 50.0, coords, np.arange(40), picture)
-    section.points = make_points(coords, "second", "second", False, 4.0)
+    section.points = make_points(coords, "second", "second", MEASURED, 4.0)
     section.image = make_histology(picture, 50.0, "picture", "second")
     place_section(section, stretch=3.0, offset=-2.0, aside=0.0)
     assert section.points.data_to_world(coords[0])[0] == pytest.approx(148.0)

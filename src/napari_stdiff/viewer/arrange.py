@@ -9,7 +9,18 @@ import numpy as np
 from napari.layers import Image, Layer, Points, Vectors
 
 from ..data.tissue import Histology
-from .layers import VIRTUAL_PREFIX, place, plane_affine
+from ..data.virtual import VirtualSection
+from .layers import (
+    GENERATED,
+    MEASURED,
+    VIRTUAL,
+    Look,
+    make_frame,
+    make_histology,
+    make_points,
+    place,
+    plane_affine,
+)
 
 _NICE = (0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0)
 
@@ -30,6 +41,10 @@ class Section:
         Its picture, or None.
     points, image, frame
         Its layers; None while they are not there (nothing to draw, or removed by the user).
+    generated
+        Whether its cells were made up within a measured section; it is then virtual as well.
+    trust
+        (cells,) in 0 to 1, how far to trust each cell; None where all are drawn in full.
     beside
         How many widths to the right it stands, because its depth is taken.
     """
@@ -45,6 +60,27 @@ class Section:
     frame: Vectors | None = None
     visible: bool = True
     beside: int = 0
+    generated: bool = False
+    trust: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, result: VirtualSection, name: str) -> Section:
+        """Return the section of a result."""
+        trust = result.confidence
+        return cls(
+            name,
+            True,
+            result.z,
+            result.query.coords,
+            np.zeros(0, dtype=int),
+            generated=result.record.task == "generate",
+            trust=None if trust is None or trust.min() > 0.99 else trust,
+        )
+
+    @property
+    def look(self) -> Look:
+        """How its cells are drawn."""
+        return GENERATED if self.generated else VIRTUAL if self.virtual else MEASURED
 
     @property
     def layers(self) -> list[Layer]:
@@ -54,7 +90,36 @@ class Section:
     @property
     def title(self) -> str:
         """Name of its points layer."""
-        return VIRTUAL_PREFIX + self.name.removeprefix("virtual_") if self.virtual else self.name
+        if not self.virtual:
+            return self.name
+        return f"{self.look.word} · {self.name.removeprefix(f'{self.look.word}_')}"
+
+
+def make_layers(section: Section, size: float, diameter: float) -> list[Layer]:
+    """Make the layers that `section` lacks, from the lowest to the topmost.
+
+    Parameters
+    ----------
+    section
+        The section; it gets them.
+    size, diameter
+        Distance between cells, and diameter of a measured cell, in the unit of the coordinates.
+    """
+    made: list[Layer] = []
+    name, title = section.name, section.title
+    if section.histology is not None and section.image is None:
+        section.image = make_histology(section.histology, section.z, f"{name} histology", name)
+        made.append(section.image)
+    if section.points is None and len(section.coords):
+        if section.virtual:
+            colour = section.look.colour
+            section.frame = make_frame(section.coords, f"{title} frame", name, 2 * size, colour)
+            made.append(section.frame)
+        section.points = make_points(section.coords, title, name, section.look, diameter)
+        made.append(section.points)
+    for layer in made:
+        layer.visible = section.visible
+    return made
 
 
 def place_section(section: Section, stretch: float, offset: float, aside: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -12,21 +13,55 @@ from napari.utils.colormaps import Colormap, ensure_colormap
 from scipy.spatial import cKDTree
 
 from ..data.tissue import Histology
-from .colors import PLAIN, UNKNOWN, VIRTUAL_EDGE
+from .colors import GENERATED_EDGE, PLAIN, UNKNOWN, VIRTUAL_EDGE, rgba
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 KEY = "stdiff"
-VIRTUAL_PREFIX = "virtual · "
-DIAMOND = 1.25  # a diamond as large as a disc of diameter 1
+FAINTEST = 0.15  # of what is not to be trusted at all: still in sight
 _DASHES = 24
+
+
+@dataclass(frozen=True)
+class Look:
+    """How cells of one kind are drawn, so that nobody takes them for another kind.
+
+    Attributes
+    ----------
+    word
+        What they are called; the name of their layer starts with it.
+    symbol
+        Shape of the points.
+    scale
+        Diameter at which the shape is as large as a disc of diameter 1.
+    colour
+        Of the frame around them, of their row in lists.
+    mark
+        The shape as a letter, for legends.
+    told
+        What they are, in a few words.
+    """
+
+    word: str
+    symbol: str
+    scale: float = 1.0
+    colour: str = ""
+    mark: str = ""
+    told: str = ""
+
+
+MEASURED = Look("measured", "disc")
+VIRTUAL = Look("virtual", "diamond", 1.25, VIRTUAL_EDGE, "◈", "virtual: predicted, not measured")
+GENERATED = Look(
+    "generated", "triangle_up", 1.3, GENERATED_EDGE, "▲", "generated: made up within a section"
+)
 
 
 class State(TypedDict):
     """What ``layer.metadata["stdiff"]`` holds on our layers."""
 
-    role: str  # "points", "histology" or "frame"
+    role: str  # "points", "histology", "frame", "landmarks" or "strip"
     section: str
     virtual: bool
 
@@ -107,7 +142,7 @@ def scale_map(name: str) -> Colormap:
     )
 
 
-def make_points(coords: np.ndarray, name: str, section: str, virtual: bool, size: float) -> Points:
+def make_points(coords: np.ndarray, name: str, section: str, look: Look, size: float) -> Points:
     """Return a Points layer of one section, plain coloured.
 
     Parameters
@@ -116,17 +151,17 @@ def make_points(coords: np.ndarray, name: str, section: str, virtual: bool, size
         (cells, 3) z, y, x.
     name, section
         Layer name and section name.
-    virtual
-        Virtual cells are diamonds, measured ones discs.
+    look
+        Virtual cells are diamonds, generated ones triangles, measured ones discs.
     size
         Diameter in the unit of the coordinates.
     """
-    state = State(role="points", section=section, virtual=virtual)
+    state = State(role="points", section=section, virtual=look is not MEASURED)
     layer = Points(
         coords,
         name=name,
-        size=size * (DIAMOND if virtual else 1.0),
-        symbol="diamond" if virtual else "disc",
+        size=size * look.scale,
+        symbol=look.symbol,
         border_width=0.0,  # an edge would drown the colour of small points
         face_color=PLAIN,
         features={"value": np.zeros(len(coords), np.float32)},
@@ -180,7 +215,9 @@ def make_histology(histology: Histology, z: float, name: str, section: str) -> I
     )
 
 
-def make_frame(coords: np.ndarray, name: str, section: str, margin: float) -> Vectors:
+def make_frame(
+    coords: np.ndarray, name: str, section: str, margin: float, colour: str = VIRTUAL_EDGE
+) -> Vectors:
     """Return a dashed frame around a virtual section: what is inside was not measured.
 
     Parameters
@@ -191,6 +228,8 @@ def make_frame(coords: np.ndarray, name: str, section: str, margin: float) -> Ve
         Layer name and section name.
     margin
         Distance from the outermost cells.
+    colour
+        Of the dashes.
     """
     low, high = coords.min(axis=0) - margin, coords.max(axis=0) + margin
     z = float(coords[:, 0].mean())
@@ -205,7 +244,7 @@ def make_frame(coords: np.ndarray, name: str, section: str, margin: float) -> Ve
     return Vectors(
         np.concatenate(starts),
         name=name,
-        edge_color=VIRTUAL_EDGE,
+        edge_color=colour,
         edge_width=0.006 * float((high - low).max()),
         vector_style="line",
         axis_labels=("z", "y", "x"),
@@ -236,9 +275,20 @@ def place(layer: Layer, z: float, x: float, affine: np.ndarray | None = None) ->
 
 
 def paint_values(
-    layer: Points, values: np.ndarray, limits: tuple[float, float], colormap: str
+    layer: Points,
+    values: np.ndarray,
+    limits: tuple[float, float],
+    colormap: str,
+    trust: np.ndarray | None = None,
 ) -> None:
-    """Colour `layer` by (cells,) `values` on the shared scale."""
+    """Colour `layer` by (cells,) `values` on the shared scale.
+
+    Cells fade with `trust`, (cells,) in 0 to 1; without it they are drawn in full, and napari's
+    own colour bar knows the layer.
+    """
+    if trust is not None:
+        paint_colours(layer, colours_of(values, limits, colormap), trust)
+        return
     if layer.face_contrast_limits != limits:
         layer.face_contrast_limits = limits  # first: never let napari take them from the values
     layer.features["value"] = np.asarray(values, np.float32)
@@ -250,9 +300,23 @@ def paint_values(
     layer.refresh_colors()
 
 
-def paint_colours(layer: Points, colours: np.ndarray | str) -> None:
-    """Colour `layer` by (cells, 4) colours, or one for all."""
+def colours_of(values: np.ndarray, limits: tuple[float, float], colormap: str) -> np.ndarray:
+    """Return (cells, 4) colours of (cells,) `values` on a scale; grey where there is none."""
+    low, high = limits
+    part = (np.asarray(values, np.float32) - low) / (high - low)
+    return np.array(scale_map(colormap).map(np.clip(part, 0.0, 1.0)), dtype=np.float32)
+
+
+def paint_colours(
+    layer: Points, colours: np.ndarray | str, trust: np.ndarray | None = None
+) -> None:
+    """Colour `layer` by (cells, 4) colours, or one for all; cells fade with `trust`."""
     show_bar(layer, False)
+    if trust is not None:
+        if isinstance(colours, str):
+            colours = rgba(np.full(len(trust), "one"), {"one": colours})
+        colours = np.array(colours, dtype=np.float32)
+        colours[:, 3] = FAINTEST + (1.0 - FAINTEST) * np.clip(trust, 0.0, 1.0)
     layer.face_color = colours
 
 

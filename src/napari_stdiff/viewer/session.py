@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from .stack import Stack
 
+SHOWN = ("interpolate", "generate")  # tasks whose results are drawn as sections
+
 _SESSIONS: weakref.WeakKeyDictionary[ViewerModel, Session] = weakref.WeakKeyDictionary()
 
 
@@ -35,6 +37,25 @@ def session_of(viewer: ViewerModel) -> Session:
     if viewer not in _SESSIONS:
         _SESSIONS[viewer] = Session(viewer)
     return _SESSIONS[viewer]
+
+
+@dataclass
+class Kept:
+    """Results that belong together, because they were cut from sections in the same places.
+
+    Attributes
+    ----------
+    results
+        Name -> section, in the order they came.
+    notes
+        Those that live in memory alone, name -> why.
+    stored_as
+        Result -> its name in the store.
+    """
+
+    results: dict[str, VirtualSection] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    stored_as: dict[str, str] = field(default_factory=dict)
 
 
 class Session:
@@ -48,13 +69,14 @@ class Session:
         Where results go: a path, an object in memory, or None.
     read_config
         How the tissue was read.
-    results
-        Name -> virtual section, in the order they came.
-    notes
-        Results that live in memory alone, name -> why.
+    moved
+        Whether the sections are shown somewhere else than they were read.
+    moved_system
+        The coordinate system that the store has for those other places, or "".
     """
 
-    tissue_changed = Signal()
+    opened = Signal()  # other data; before tissue_changed
+    tissue_changed = Signal()  # other data, or the same cells in other places
     results_changed = Signal()
     saved = Signal(str)  # a result's name, when it is known whether its store took it
     closed = Signal()
@@ -67,9 +89,9 @@ class Session:
         self.tissue: Tissue | None = None
         self.store: str | SpatialData | AnnData | None = None
         self.read_config = ReadConfig()
-        self.results: dict[str, VirtualSection] = {}
-        self.notes: dict[str, str] = {}
-        self._stored_as: dict[str, str] = {}  # result -> its name in the store
+        self.moved = False
+        self.moved_system = ""
+        self._kept = {False: Kept(), True: Kept()}
         self._writing = threading.Lock()  # one writer a store
         weakref.finalize(viewer, self._close).atexit = False  # Qt is gone by then
 
@@ -97,9 +119,24 @@ class Session:
         return self._stack
 
     @property
+    def kept(self) -> Kept:
+        """The results that belong to where the sections are now."""
+        return self._kept[self.moved]
+
+    @property
+    def results(self) -> dict[str, VirtualSection]:
+        """Name -> virtual or generated section, in the order they came."""
+        return self.kept.results
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """Results that live in memory alone, name -> why."""
+        return self.kept.notes
+
+    @property
     def saved_names(self) -> list[str]:
         """Results that the store has."""
-        return list(self._stored_as)
+        return list(self.kept.stored_as)
 
     def set_tissue(
         self,
@@ -120,17 +157,48 @@ class Session:
         """
         stack = self.stack  # made first, so that it draws once: when it hears the signal
         with self._writing:  # what is still being saved may be in the store that is opened
-            self.results = {}
+            self._kept = {False: Kept(), True: Kept()}
+        self.moved, self.moved_system = False, ""
         self.tissue = tissue
         self.store = str(store) if isinstance(store, Path) else store
         self.read_config = read_config or ReadConfig()
-        self.notes = {}
-        self.results = {section.name: section for section in self._stored()}
-        self._stored_as = {name: name for name in self.results}
+        found = {section.name: section for section in self._stored(tissue)}
+        self._kept[False] = Kept(found, {}, {name: name for name in found})
+        self.opened.emit()
         self.tissue_changed.emit()
         if self.results:
             self.results_changed.emit()
         stack.frame()
+
+    def move_tissue(self, tissue: Tissue, moved: bool) -> None:
+        """Show the cells of the open tissue in other places, or back in their own.
+
+        Results belong to where the sections were when they were made: they go off the canvas
+        with those places, and come back with them.
+
+        Parameters
+        ----------
+        tissue
+            The open tissue with other coordinates.
+        moved
+            Whether these are other places than those that were read.
+        """
+        self.moved = moved
+        self.tissue = tissue
+        self.tissue_changed.emit()
+        self.results_changed.emit()
+
+    def forget_moved(self) -> None:
+        """Drop the results that belong to other places than those that were read."""
+        with self._writing:
+            self._kept[True] = Kept()
+        self.moved_system = ""
+
+    def save_results(self) -> None:
+        """Save, in the background, what is in memory alone; for a store that came later."""
+        for name in [n for n in self.results if n not in self.kept.stored_as]:
+            self.notes.pop(name, None)
+            self._write(name)
 
     def add_result(self, section: VirtualSection, persist: bool = True) -> str:
         """Draw `section` and, with `persist`, add it to the store.
@@ -158,19 +226,23 @@ class Session:
             As `add_result` does; `saved` tells when the store has it, or cannot take it.
         """
         name = self._show(section)
-        results, write = self.results, self._writer(name)
+        self._write(name)
+        return name
+
+    def _write(self, name: str) -> None:
+        """Save the result called `name`, in the background."""
+        kept, write = self.kept, self._writer(name)
         if self._results_store() is None:
             self._told(name, write())
-            return name
+            return
 
         def done(why: str) -> None:
-            if self.results is results and name in results and not self.is_closed:
+            if self.kept is kept and name in kept.results and not self.is_closed:
                 self._told(name, why)
 
         job = Job(lambda monitor: write())
         job.deliver(done, lambda error: done(Problem.of(error).sentence), lambda: None)
         job.start()
-        return name
 
     def remove_result(self, name: str) -> None:
         """Remove the result called `name` from the canvas and from the store."""
@@ -180,7 +252,7 @@ class Session:
         self.notes.pop(name, None)
         store = self._results_store()
         with self._writing:  # it may just be on its way into the store
-            stored = self._stored_as.pop(name, "")
+            stored = self.kept.stored_as.pop(name, "")
             if stored and store is not None:
                 from ..data.results import remove_result
 
@@ -218,16 +290,19 @@ class Session:
             return None
         if isinstance(self.store, str) and Path(self.store).is_file():
             return None
+        if self.moved and not self.moved_system:
+            return None
         return self.store
 
-    def _stored(self) -> Sequence[VirtualSection]:
-        """Return the results of the store; what is unreadable is named."""
+    def _stored(self, tissue: Tissue) -> Sequence[VirtualSection]:
+        """Return the results of the store that fit `tissue`; what is unreadable is named."""
         store = self._results_store()
         if store is None or (isinstance(store, str) and not Path(store).exists()):
             return []
         from ..data.results import list_results, load_result
 
-        found = []
+        found, elsewhere = [], set()
+        here = tissue.origin.coordinate_system
         try:
             infos = list_results(store)
         except (StdiffError, OSError) as error:
@@ -239,8 +314,18 @@ class Session:
             except (StdiffError, OSError) as error:
                 self.notice(f"The result '{info.name}' could not be read: {error}")
                 continue
-            if info.record.task == "interpolate":
-                found.append(section)
+            system = str(info.record.input.get("coordinate_system") or here)
+            if info.record.task not in SHOWN:
+                continue
+            if system != here:
+                elsewhere.add(system)
+                continue
+            found.append(section)
+        if elsewhere:
+            self.notice(
+                f"The store has more results, in the coordinate system '{min(elsewhere)}'; choose "
+                "it under Reading to see them."
+            )
         return found
 
     def _show(self, section: VirtualSection) -> str:
@@ -257,14 +342,19 @@ class Session:
         It returns why the store did not take it, or "". A result that is gone by then is left.
         """
         section, results, tissue = self.results[name], self.results, self.tissue
-        store, stored_as = self._results_store(), self._stored_as
+        store, stored_as = self._results_store(), self.kept.stored_as
         if store is None:
-            why = (
-                "an .h5ad file or AnnData takes no results; give a SpatialData store to save it"
-                if self.store is not None
-                else "no store was given"
-            )
+            why = "no store was given"
+            if self.moved and not self.moved_system:
+                why = "the alignment it was made on is not saved; save that, and it is saved too"
+            elif self.store is not None:
+                why = "an .h5ad file or AnnData takes no results; give a SpatialData store"
             return lambda: why
+        if self.moved:  # it lies where the alignment says, not where the data was read
+            system = {"coordinate_system": self.moved_system}
+            record = section.record
+            record = record.model_copy(update={"input": {**record.input, **system}})
+            section = results[name] = replace(section, record=record)
 
         def write() -> str:
             from ..data.results import save

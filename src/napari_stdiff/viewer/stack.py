@@ -5,20 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.layers import Image, Points
 from psygnal import Signal
 
+from ..data.tissue import Histology
 from . import layers as build
-from .arrange import Section, nice_spacing, place_section, stand_apart
-from .colors import COLORMAPS, PLAIN, Choice, Colouring, Quantity, Values, rgba, safe_limits
+from .arrange import Section, make_layers, nice_spacing, place_section, stand_apart
+from .cameras import Cameras
+from .colors import (
+    COLORMAPS,
+    PLAIN,
+    Choice,
+    Colouring,
+    Quantity,
+    Values,
+    predicted,
+    rgba,
+    safe_limits,
+)
 from .scrub import Scrubber
 
 if TYPE_CHECKING:
-    from .session import Session
+    from collections.abc import Mapping, Sequence
 
-# Looking down on the table that the sections lie on, z upwards. From this side a section is seen
-# as in 2D, from below it is mirrored.
-OPENING_VIEW = (-0.62, -0.7, -0.36)
-OPENING_UP = (1.0, 0.0, 0.0)
+    from ..data.tissue import Tissue
+    from ..data.virtual import VirtualSection
+    from .session import Session
 
 
 class Stack:
@@ -41,9 +53,10 @@ class Stack:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._values: Values | None = None
+        self._tissue: Tissue | None = None
         self._sections: dict[tuple[bool, str], Section] = {}
         self._caption = ""
-        self._cameras: dict[int, Any] = {}
+        self._extra_depths: list[float] = []
         self._side = 1.0
         self._size = 1.0
         self._busy = False
@@ -59,14 +72,15 @@ class Stack:
         self.histology_opacity = 1.0
         self.side_by_side = True
         viewer = session.viewer
-        self._scrubber = Scrubber(viewer)
+        self._scrubber, self._cameras = Scrubber(viewer), Cameras(viewer)
+        session.opened.connect(self._on_opened)
         session.tissue_changed.connect(self._on_tissue)
         session.results_changed.connect(self._on_results)
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.dims.events.ndisplay.connect(self._on_camera)
         build.camera_of(viewer).events.angles.connect(self._on_camera)
         if session.tissue is not None:
-            self._on_tissue()
+            self._on_opened()
 
     # What is there ----------------------------------------------------------------------
 
@@ -85,6 +99,11 @@ class Stack:
             extra += [g for g in map(str, result.prediction.genes) if g not in seen]
             seen.update(extra)
         return known + extra
+
+    @property
+    def point_diameter(self) -> float:
+        """Diameter of a measured cell on the canvas, in the unit of the tissue."""
+        return self._size * self.size_factor
 
     def section(self, name: str, virtual: bool = False) -> Section:
         """Return one section by name; KeyError when there is none."""
@@ -148,18 +167,32 @@ class Stack:
             layer = section.points
             if layer is None:
                 continue
-            if colouring.kind == "none":
-                build.paint_colours(layer, PLAIN)
+            self.paint(layer, self._values_of(section), section.trust)
+            if not colouring.continuous:
                 continue
-            values = self._values_of(section)
-            if colouring.kind == "label":
-                build.paint_colours(layer, rgba(values, colouring.palette))
-                continue
-            build.paint_values(layer, values, self.limits, self.colormap)
-            build.show_bar(layer, layer.visible and not bar_shown)
-            bar_shown = bar_shown or layer.visible
+            if section.trust is None:
+                build.show_bar(layer, layer.visible and not bar_shown)
+                bar_shown = bar_shown or layer.visible
         self._caption = build.caption(self._session.viewer, self.title, self._caption)
         self.colours_changed.emit()
+
+    def paint(self, layer: Points, values: np.ndarray, trust: np.ndarray | None = None) -> None:
+        """Colour `layer` by (cells,) `values` of the present choice; cells fade with `trust`."""
+        if self.colouring.kind == "none":
+            build.paint_colours(layer, PLAIN, trust)
+        elif self.colouring.kind == "label":
+            build.paint_colours(layer, rgba(values, self.colouring.palette), trust)
+        else:
+            build.paint_values(layer, values, self.limits, self.colormap, trust)
+
+    def values_in(self, results: Mapping[str, VirtualSection]) -> Mapping[str, np.ndarray]:
+        """Return what the present choice says of cells that are not in the stack."""
+        choice = self.colouring
+        if self._values is None or choice.kind == "none":
+            return {name: np.zeros(r.query.n_cells) for name, r in results.items()}
+        if choice.kind == "gene":
+            return {name: predicted(r, choice.name, self.quantity) for name, r in results.items()}
+        return self._values.colour_by("column", choice.name, results).virtual
 
     @property
     def title(self) -> str:
@@ -173,6 +206,8 @@ class Stack:
         return title
 
     def _values_of(self, section: Section) -> np.ndarray:
+        if self.colouring.kind == "none":
+            return np.zeros(len(section.coords))
         if section.virtual:
             return self.colouring.virtual[section.name]
         return self.colouring.measured[section.rows]
@@ -189,8 +224,7 @@ class Stack:
         self.size_factor = factor
         for section in self._sections.values():
             if section.points is not None:
-                shape = build.DIAMOND if section.virtual else 1.0
-                section.points.size = self._size * factor * shape
+                section.points.size = self._size * factor * section.look.scale
         self._arrange()
 
     def set_opacity(self, *, points: float | None = None, histology: float | None = None) -> None:
@@ -226,24 +260,17 @@ class Stack:
 
     def set_ndisplay(self, ndisplay: int) -> None:
         """Switch between the 3D stack and one section in 2D, each with its own camera."""
-        viewer = self._session.viewer
-        if ndisplay == viewer.dims.ndisplay:
-            return
-        camera = build.camera_of(viewer)
-        self._cameras[viewer.dims.ndisplay] = (camera.center, camera.zoom, camera.angles)
-        depth = viewer.dims.point
-        viewer.dims.ndisplay = ndisplay
-        viewer.dims.point = depth
-        if ndisplay in self._cameras:
-            camera.center, camera.zoom, camera.angles = self._cameras[ndisplay]
-        elif ndisplay == 2:
-            viewer.reset_view()
-        else:
-            self.look()
+        self._cameras.switch(ndisplay)
 
-    def go_to(self, section: Section) -> None:
-        """Show `section` in 2D."""
-        self._scrubber.go_to(section.z * self.spacing)
+    def go_to(self, place: Section | float) -> None:
+        """Show a section, or what lies at a depth, in 2D."""
+        z = place.z if isinstance(place, Section) else place
+        self._scrubber.go_to(z * self.spacing)
+
+    def set_extra_depths(self, depths: Sequence[float]) -> None:
+        """Let the slider of the 2D view also stop at these depths, where no section is."""
+        self._extra_depths = list(depths)
+        self._arrange()
 
     def frame(self) -> None:
         """Set the camera well, as is done once when a tissue is opened."""
@@ -253,21 +280,28 @@ class Stack:
         if all(build.state_of(layer) for layer in viewer.layers):
             viewer.dims.ndisplay = 3 if len(self._sections) > 1 else 2
         self._scrubber.go_to(self.sections[0].z * self.spacing)
-        self._cameras.clear()
+        self._cameras.forget()
         self.look()
 
     def look(self) -> None:
         """Look at the stack from above, or at a section straight."""
-        viewer = self._session.viewer
-        if viewer.dims.ndisplay == 3:
-            build.camera_of(viewer).set_view_direction(OPENING_VIEW, OPENING_UP)
-        viewer.reset_view(reset_camera_angle=False)
+        self._cameras.look()
+
+    def reveal(self, name: str) -> None:
+        """Bring a new result into sight, where it stands outside the measured sections."""
+        viewer, section = self._session.viewer, self._sections.get((True, name))
+        if section is None or viewer.dims.ndisplay != 3:
+            return
+        depth = [s.z for s in self._sections.values() if not s.virtual]
+        aside = section.beside and self.side_by_side
+        if aside or not min(depth) <= section.z <= max(depth):
+            self._cameras.widen()
 
     # In step with the session and the viewer ----------------------------------------------
 
-    def _on_tissue(self) -> None:
+    def _on_opened(self) -> None:
         """Draw a new tissue from nothing."""
-        tissue = self._session.tissue
+        self._tissue = tissue = self._session.tissue
         for section in list(self._sections.values()):
             self._drop(section)
         self._values = None if tissue is None else Values(tissue)
@@ -292,6 +326,22 @@ class Stack:
         self.colouring = self._first_colours()
         self._on_results()
 
+    def _on_tissue(self) -> None:
+        """Show the same cells where they are now; colours and camera stay."""
+        tissue, before = self._session.tissue, self._tissue
+        if tissue is before or tissue is None or before is None:
+            return
+        self._tissue = tissue
+        for section in [s for s in self._sections.values() if not s.virtual]:
+            section.coords = tissue.coords[section.rows]
+            if section.points is not None:
+                section.points.data = section.coords
+            if section.histology is not None:  # cropped: it moves as the whole picture does
+                old, new = (t.histology[section.name].to_tissue for t in (before, tissue))
+                move = new @ np.linalg.inv(old) @ section.histology.to_tissue
+                section.histology = Histology(section.histology.image, move)
+        self._on_results()
+
     def _first_colours(self) -> Colouring:
         """Return what a tissue is first coloured by: types, else regions, else a telling gene."""
         tissue = self._session.tissue
@@ -307,13 +357,12 @@ class Stack:
         """Bring virtual sections that are new, drop those that are gone."""
         results = self._session.results
         for section in [s for s in self._sections.values() if s.virtual]:
-            if section.name not in results:
+            result = results.get(section.name)
+            if result is None or result.query.coords is not section.coords:
                 self._drop(section)
         for name, result in results.items():
             if (True, name) not in self._sections:
-                nothing = np.zeros(0, dtype=int)
-                section = Section(name, True, result.z, result.query.coords, nothing)
-                self._sections[True, name] = section
+                self._sections[True, name] = section = Section.of(result, name)
                 self._draw(section)
         self._arrange()
         self._recolour()
@@ -323,28 +372,13 @@ class Stack:
         """Put the layers of `section` on the canvas, keeping the user's camera."""
         viewer = self._session.viewer
         selected = set(viewer.layers.selection)
-        if section.histology is not None and section.image is None:
-            section.image = build.make_histology(
-                section.histology, section.z, f"{section.name} histology", section.name
-            )
-            section.image.opacity = self.histology_opacity
-            section.image.visible = section.visible
-            viewer.add_layer(section.image)
-        if section.points is None and len(section.coords):
-            section.points = build.make_points(
-                section.coords, section.title, section.name, section.virtual,
-                self._size * self.size_factor,
-            )  # fmt: skip
-            section.points.opacity = self.points_opacity
-            section.points.visible = section.visible
-            section.points.events.visible.connect(self._on_visible)
-            if section.virtual:
-                section.frame = build.make_frame(
-                    section.coords, f"{section.title} frame", section.name, 2 * self._size
-                )
-                section.frame.visible = section.visible
-                viewer.add_layer(section.frame)
-            viewer.add_layer(section.points)
+        for layer in make_layers(section, self._size, self.point_diameter):
+            viewer.add_layer(layer)
+            if isinstance(layer, Points):
+                layer.opacity = self.points_opacity
+                layer.events.visible.connect(self._on_visible)
+            elif isinstance(layer, Image):
+                layer.opacity = self.histology_opacity
         if selected:
             viewer.layers.selection = selected
 
@@ -376,7 +410,8 @@ class Stack:
             if layer is None:
                 continue
             section.visible = layer.visible
-            wanted = self.colouring.continuous and layer.visible and not bar_shown
+            full = section.trust is None  # faded cells have colours of their own, and no bar
+            wanted = self.colouring.continuous and layer.visible and full and not bar_shown
             build.show_bar(layer, wanted)
             bar_shown = bar_shown or wanted
         self.sections_changed.emit()
@@ -398,7 +433,7 @@ class Stack:
         width = float(np.ptp(tissue.coords[:, 2])) or 1.0
         sections = self.sections
         stand_apart(sections)
-        offset = self._side * 0.5 * self._size * self.size_factor
+        offset = self._side * 0.5 * self.point_diameter
         for section in sections:
             place_section(
                 section,
@@ -406,7 +441,8 @@ class Stack:
                 offset=offset,
                 aside=1.15 * width if self.side_by_side else 0.0,
             )
-        levels = [s.z * self.spacing for s in self.sections]
+        depths = [*(s.z for s in self.sections), *self._extra_depths]
+        levels = [z * self.spacing for z in depths]
         spread = max((np.ptp(s.coords[:, 0]) for s in self.sections), default=0.0)
         self._scrubber.set_levels(levels, float(spread))
         self.view_changed.emit()

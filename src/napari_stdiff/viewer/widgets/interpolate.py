@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
-
-from napari.utils.notifications import show_error
-from qtpy.compat import isalive
-from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from ...compute.errors import StdiffError
 from ...compute.monitor import Monitor
@@ -19,21 +13,20 @@ from ...data.virtual import VirtualSection
 from ...tasks.config import InterpolateConfig
 from ..fields import PathField
 from ..forms import ConfigForm
-from ..remember import about_data, recall, remember, remember_about_data
-from ..session import session_of
-from ..worker import Job, Problem, end
-from .cost_line import CostLine, Estimate
-from .data_box import DataBox
-from .dock import Dock, heading
-from .results import Results
-from .run_bar import RunBar
+from .cost_line import Estimate
+from .dock import heading
+from .results import Results, ended
+from .run_dock import RunDock
+from .sweep import SweepPanel
 from .where import Where
 
 if TYPE_CHECKING:
     import napari
 
+    from ...tasks.sweep import Sweep
 
-class InterpolateWidget(Dock):
+
+class InterpolateWidget(RunDock[InterpolateConfig]):
     """Data, where, how, what it costs, Run, and what came out.
 
     Parameters
@@ -42,213 +35,85 @@ class InterpolateWidget(Dock):
         The viewer that the dock belongs to.
     """
 
+    nothing_yet = "Cancelled before there was anything to show; a model that was fitted is kept."
+
     def __init__(self, napari_viewer: napari.Viewer) -> None:
-        super().__init__()
-        self._viewer = weakref.ref(getattr(napari_viewer, "__wrapped__", napari_viewer))
-        self.session = session_of(napari_viewer)
-        self._job: Job | None = None
-        self._running_on: Tissue | None = None
-        self._listening = False
-        self.data = DataBox(self.session)
-        self.where = Where()
         positions = PathField(title="Positions", pattern="CSV (*.csv);;All files (*)")
-        self.form = ConfigForm(
+        form = ConfigForm(
             InterpolateConfig,
             shown=("method", "device"),
-            exclude=("at", "hide"),
+            exclude=("at", "hide", "tier", "extrapolate", "between", "section", "parents"),
             fields={"positions": positions},
         )
-        self.cost = CostLine(self._question)
-        self.run_bar = RunBar("Run")
-        self.results_title = heading("Results")
-        self.results = Results(self.session)
-        self._lay_out()
-        self.form.restore(recall("interpolate"))
-        self.data.failed.connect(self._fail)
+        super().__init__(napari_viewer, "interpolate", form)
+        self.where = Where()
+        self.results = Results(self.session, "interpolate")
+        self.sweep = SweepPanel(self.session)
+        self.lay_out(
+            (heading("Where"), self.where, heading("How"), self.form, self.cost),
+            (self.sweep, self.results),
+        )
+        self.sweep.run.connect(self.run_sweep)
         self.where.changed.connect(self.cost.refresh)
-        self.form.changed.connect(self.cost.refresh)
-        self.run_bar.run.connect(self.run)
-        self.run_bar.cancel.connect(self.cancel)
-        self._listen(True)
-        self._on_tissue()
+        self.begin()
 
-    def _lay_out(self) -> None:
-        self.task = QWidget()
-        inner = QVBoxLayout(self.task)
-        inner.setContentsMargins(0, 0, 0, 0)
-        inner.setSpacing(5)
-        task: tuple[QWidget, ...] = (
-            heading("Where"),
-            self.where,
-            heading("How"),
-            self.form,
-            self.cost,
-        )
-        for widget in task:
-            inner.addWidget(widget)
-        for widget in (
-            heading("Data"),
-            self.data,
-            self.task,
-            self.run_bar,
-            self.results_title,
-            self.results,
-        ):
-            self.column.addWidget(widget)
-        self.column.addStretch(1)
-
-    # -- what is open -----------------------------------------------------------------------
-
-    def _on_tissue(self) -> None:
-        """Show the tissue that was opened, by whomever."""
-        tissue = self.session.tissue
-        if tissue is not self._running_on:
-            self.cancel()  # what it returns is dropped
-            if self._job is None:
-                self.run_bar.clear()
-        self.data.show_tissue()
-        self.where.set_tissue(tissue)
-        if tissue is not None and tissue.origin.path:
-            self.where.set_values(**about_data(tissue.origin.path).get("where", {}))
-        self.task.setVisible(tissue is not None)
-        self.run_bar.set_usable(tissue is not None)
-        self._on_layers()
-        self._on_results()
-        self.cost.refresh()
-
-    def _on_layers(self, *_: object) -> None:
-        viewer = self._viewer()
-        if viewer is not None:
-            self.data.refresh(viewer.layers)
-
-    def _on_layer_removed(self, event: Any) -> None:
-        """End a run whose data left the canvas."""
-        self._on_layers()
-        viewer = self._viewer()
-        if viewer is None or self._job is None:
-            return
-        left = [layer.metadata for layer in viewer.layers]
-        ours = "stdiff" in event.value.metadata and not any("stdiff" in m for m in left)
-        source = self.data.from_layer
-        theirs = source is not None and not any(
-            m.get("sdata", m.get("adata")) is source.data for m in left
-        )
-        if ours or theirs:
-            self.end()
-
-    def _on_results(self) -> None:
+    def show_tissue(self) -> None:
+        """Offer the depths and sections of the tissue."""
+        self.where.set_tissue(self.session.tissue)
+        self.sweep.setVisible(self.session.tissue is not None)
         self.results.refresh()
-        self.results_title.setVisible(bool(self.session.results))
 
-    # -- running ----------------------------------------------------------------------------
+    def heard(self) -> list[tuple[Any, Callable[..., None]]]:
+        """Listen to results that come and go."""
+        return [
+            (self.session.results_changed, self.results.refresh),
+            (self.session.opened, self.sweep.clear),
+        ]
 
-    def config(self) -> InterpolateConfig:
-        """Return what the dock says.
+    def values(self) -> dict[str, Any]:
+        """Return where it is cut."""
+        return self.where.values()
 
-        Raises
-        ------
-        StdiffError
-            One sentence about a setting that cannot be.
-        """
-        return self.form.config(**self.where.values())
+    def about(self) -> dict[str, Any]:
+        """Remember where it was cut."""
+        return self.where.values()
 
-    def _question(self) -> Callable[[], Estimate] | None:
-        tissue = self.session.tissue
-        if tissue is None:
-            return None
-        config = self.config()
-        return lambda: estimate_cost(tissue, config)
+    def restore_about(self, values: Mapping[str, Any]) -> None:
+        """Show where it was cut the last time."""
+        self.where.set_values(**values)
 
-    def run(self) -> None:
-        """Cut the section in the background."""
+    def estimate(self, tissue: Tissue, config: InterpolateConfig) -> Callable[[], Estimate]:
+        """Say what the method does and costs."""
+        read_config = self.session.read_config
+        return lambda: estimate_cost(tissue, config, read_config)
+
+    def work(self, tissue: Tissue, config: InterpolateConfig) -> Callable[[Monitor], Any]:
+        """Cut the section."""
+        read_config = self.session.read_config
+        return lambda monitor: interpolate(tissue, read_config, config, monitor)
+
+    def take(self, tissue: Tissue, result: VirtualSection) -> str:
+        """Draw the section and keep it."""
+        name = self.session.keep_result(result)
+        self.session.stack.reveal(name)
+        self.results.refresh(select=name)
+        return ended(result, name)
+
+    def run_sweep(self) -> None:
+        """Cut the section at several lambdas in the background."""
         tissue, read_config = self.session.tissue, self.session.read_config
-        if tissue is None or self._job is not None:
+        if tissue is None:
             return
         try:
             config = self.config()
         except StdiffError as error:
-            self._fail(error)
+            self.fail(error)
             return
-        remember("interpolate", self.form.dump())
-        if tissue.origin.path:
-            remember_about_data(tissue.origin.path, where=self.where.values())
-
-        def done(section: VirtualSection) -> None:
-            if self.session.tissue is not tissue:
-                return  # it belongs to nothing on the canvas
-            name = self.session.keep_result(section)
-            self.results.refresh(select=name)
-            state = "Done" if section.prediction.complete else "Cancelled, with what was done"
-            self.run_bar.set_running(False, f"{state}: {name}.")
-
-        self._running_on = tissue
-        self.run_bar.set_running(True, "Starting …")
-        self._job = job = Job(lambda monitor: interpolate(tissue, read_config, config, monitor))
-        job.progressed.connect(self.run_bar.show_progress)
-        job.cancelled.connect(self._cancelled)
-        job.deliver(done, self._fail, self._ended)
-        job.start()
-
-    def cancel(self) -> None:
-        """Ask the run to stop; what it has by then is shown."""
-        if self._job is not None:
-            self._job.cancel()
-
-    def end(self) -> None:
-        """End everything that runs, briefly waiting."""
-        end(self._job)
-        self.data.end()
-        self.cost.end()
-
-    def _cancelled(self) -> None:
-        self.run_bar.set_running(
-            False, "Cancelled before there was anything to show; a model that was fitted is kept."
+        self.start(
+            tissue,
+            lambda monitor: sweep_lambda(tissue, read_config, config, monitor),
+            lambda _, sweep: self.sweep.show_sweep(sweep),
         )
-
-    def _ended(self) -> None:
-        self._job = None
-        if self.run_bar.is_running:
-            self.run_bar.set_running(False)
-
-    def _fail(self, error: Exception) -> None:
-        problem = Problem.of(error)
-        self.run_bar.show_problem(problem)
-        show_error(problem.sentence)
-
-    # -- the dock comes and goes --------------------------------------------------------------
-
-    def opened(self) -> None:
-        """Listen to what is open in the viewer."""
-        self.session.watch(self)
-        if not self._listening:  # closed, and opened once more
-            self._listen(True)
-            self._on_tissue()
-
-    def closed(self) -> None:
-        """Listen no more, and end what runs."""
-        self._listen(False)
-        end(self._job, mute=True)
-        self._job = None
-        if isalive(self):  # the window may have taken the widgets with it
-            self.end()
-            self.run_bar.set_running(False)
-
-    def _listen(self, on: bool) -> None:
-        self._listening = on
-        viewer = self._viewer()
-        pairs: list[tuple[Any, Callable[..., None]]] = [
-            (self.session.tissue_changed, self._on_tissue),
-            (self.session.results_changed, self._on_results),
-            (self.session.closed, self.closed),
-        ]
-        if viewer is not None:
-            pairs.append((viewer.layers.events.inserted, self._on_layers))
-            pairs.append((viewer.layers.events.removed, self._on_layer_removed))
-        for signal, slot in pairs:
-            with suppress(ValueError):  # was not connected
-                signal.disconnect(slot)
-            if on:
-                signal.connect(slot)
 
 
 def interpolate(
@@ -260,9 +125,18 @@ def interpolate(
     return task(tissue, read=read_config, config=config, monitor=monitor)
 
 
-def estimate_cost(tissue: Tissue, config: InterpolateConfig) -> Estimate:
+def sweep_lambda(
+    tissue: Tissue, read_config: ReadConfig, config: InterpolateConfig, monitor: Monitor
+) -> Sweep:
+    """Run the sweep; torch is only imported here, in the worker's thread."""
+    from ...tasks.sweep import sweep_lambda as task
+
+    return task(tissue, read=read_config, config=config, monitor=monitor)
+
+
+def estimate_cost(tissue: Tissue, config: InterpolateConfig, read_config: ReadConfig) -> Estimate:
     """Say what the method does and estimate what the task will take."""
     from ...methods.registry import method_class
     from ...tasks.interpolate import estimate
 
-    return Estimate(method_class(config.method).description, estimate(tissue, config))
+    return Estimate(method_class(config.method).description, estimate(tissue, config, read_config))

@@ -10,7 +10,8 @@ from qtpy.QtCore import QRect, Qt
 from qtpy.QtGui import QColor, QImage, QPainter, QPaintEvent
 from qtpy.QtWidgets import QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
-from ..colors import UNKNOWN, VIRTUAL_EDGE
+from ..colors import UNKNOWN
+from ..layers import GENERATED, VIRTUAL
 from ..stack import Stack
 
 
@@ -92,10 +93,11 @@ class Legend(QWidget):
             rows = (len(colouring.palette) + 1) // 2
             self.frame.setFixedHeight(min(120, 24 + 17 * rows))
         parts = []
-        if any(section.virtual for section in stack.sections):
-            parts.append(
-                f"<span style='color:{VIRTUAL_EDGE}'>◈</span> virtual: predicted, not measured"
-            )
+        for look in (VIRTUAL, GENERATED):
+            if any(section.look is look for section in stack.sections):
+                parts.append(f"<span style='color:{look.colour}'>{look.mark}</span> {look.told}")
+        if any(section.trust is not None for section in stack.sections):
+            parts.append("faded: less to be trusted")
         if has_unknown(stack):
             parts.append(f"<span style='color:{UNKNOWN}'>■</span> no value")
         self.marks.setText(" &nbsp; ".join(parts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+import numpy as np
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QLabel,
@@ -17,7 +18,9 @@ from qtpy.QtWidgets import (
 
 from ...data.virtual import VirtualSection
 from ..session import Session
+from .dock import heading
 from .run_bar import duration
+from .where import TIERS
 from .z_slider import unit_words
 
 PLACED = {
@@ -51,11 +54,12 @@ SCORES_HELP = (
 
 
 class Results(QWidget):
-    """Lists the results, describes the selected one, removes it on request."""
+    """Lists the results of one task, describes the selected one, removes it on request."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, task: str) -> None:
         super().__init__()
         self._session = session
+        self._task = task
         self.list = QListWidget()
         self.summary = QLabel()
         self.summary.setWordWrap(True)
@@ -66,7 +70,7 @@ class Results(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
-        for widget in (self.list, self.summary, self.remove):
+        for widget in (heading("Results"), self.list, self.summary, self.remove):
             column.addWidget(widget)
         self.list.currentItemChanged.connect(self._describe)
         self.remove.clicked.connect(self._remove)
@@ -76,16 +80,17 @@ class Results(QWidget):
     def refresh(self, select: str = "") -> None:
         """Show the session's results anew; `select` one, or keep the selected one."""
         wanted = select or self.selected()
+        mine = [k for k, v in self._session.results.items() if v.record.task == self._task]
         self.list.blockSignals(True)
         self.list.clear()
-        for name in self._session.results:
+        for name in mine:
             self.list.addItem(QListWidgetItem(name))
             if name == wanted or self.list.currentRow() < 0:
                 self.list.setCurrentRow(self.list.count() - 1)
         self.list.blockSignals(False)
         rows = min(max(self.list.count(), 1), 5)
         self.list.setFixedHeight(rows * max(self.list.sizeHintForRow(0), 16) + 8)
-        self.setVisible(bool(self._session.results))
+        self.setVisible(bool(mine))
         self._describe()
 
     def selected(self) -> str:
@@ -115,6 +120,12 @@ class Results(QWidget):
             self._session.remove_result(name)
 
 
+def ended(section: VirtualSection, name: str) -> str:
+    """Say how a run ended that made `section`, which goes by `name`."""
+    state = "Done" if section.prediction.complete else "Cancelled, with what was done"
+    return f"{state}: {name}."
+
+
 def describe(section: VirtualSection) -> str:
     """Put a result into a few lines of rich text: what it is, how far to trust it, notes."""
     record, prediction = section.record, section.prediction
@@ -124,7 +135,7 @@ def describe(section: VirtualSection) -> str:
     head = (
         f"<b>{escape(section.name)}</b><br>{section.query.n_cells:,} cells, "
         f"{len(prediction.genes):,} genes at z = {depth}, "
-        f"by {escape(record.method)}"
+        f"{'generated ' * (record.task == 'generate')}by {escape(record.method)}"
     )
     total = sum(record.seconds.values())
     if total:
@@ -132,19 +143,40 @@ def describe(section: VirtualSection) -> str:
     lines = [head + "."]
     if hidden:
         lines.append(f"In the place of the hidden section {escape(hidden)}.")
-    placed = PLACED.get(str(target.get("cells") or ""))
+    placed = PLACED.get(str(target.get("cells") or "")) if record.task == "interpolate" else ""
     if placed:
         lines.append(placed)
+    far = _far(section)
+    if far:
+        lines.append(far)
     if prediction.draws is None and prediction.std is None:
         lines.append("The mean alone, without a spread.")
     text = "".join(f"<p style='margin:2px 0'>{line}</p>" for line in lines)
     if record.scores:
+        tier = TIERS.get(str(target.get("tier") or ""), "")
+        if tier:
+            text += (
+                f"<p style='margin:4px 0 0 0'>Scores, {tier} (tier {escape(str(target['tier']))}):"
+                "</p>"
+            )
         text += _table(record.scores)
     notes = dict.fromkeys((*record.notes, *prediction.notes))
     if notes:
         items = "".join(f"<li>{escape(note)}</li>" for note in notes)
         text += f"<ul style='margin:2px 0 2px 12px; -qt-list-indent:0'>{items}</ul>"
     return text
+
+
+def _far(section: VirtualSection) -> str:
+    """Say how far from measured cells a result lies, where that costs trust; "" elsewhere."""
+    if section.distance is None or section.confidence is None or section.confidence.min() > 0.99:
+        return ""
+    typical, least = np.median(section.distance), section.confidence.min()
+    away = escape(f"{typical:.4g}{unit_words(section.unit)}")
+    return (
+        f"The nearest measured cells are {away} away (median); confidence falls to {least:.2f}, "
+        "and the cells fade with it."
+    )
 
 
 def _table(scores: dict[str, float | None]) -> str:

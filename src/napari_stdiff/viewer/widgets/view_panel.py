@@ -24,7 +24,6 @@ from qtpy.QtWidgets import (
 )
 
 from ..arrange import Section
-from ..colors import VIRTUAL_EDGE
 from ..fields import NoWheel, PlainSpinBox, tame
 from ..session import Session
 
@@ -171,7 +170,7 @@ class SectionList(QTreeWidget):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
-        self._rows: list[tuple[bool, str, float, int, str]] = []
+        self._rows: list[tuple[str, str, float, int, str]] = []
         self.setColumnCount(3)
         self.setRootIsDecorated(False)
         self.setToolTip("Tick to show; double-click to go to a section in 2D")
@@ -197,7 +196,7 @@ class SectionList(QTreeWidget):
         sections = self._session.stack.sections[::-1]  # as they lie on the canvas
         tissue = self._session.tissue
         unit = tissue.unit if tissue is not None and tissue.unit != "unit" else ""
-        rows = [(s.virtual, s.name, s.z, len(s.coords), unit) for s in sections]
+        rows = [(s.look.word, s.name, s.z, len(s.coords), unit) for s in sections]
         self.blockSignals(True)
         if rows != self._rows:
             self._rows = rows
@@ -236,12 +235,12 @@ class SectionList(QTreeWidget):
 
 
 def _row_of(section: Section) -> QTreeWidgetItem:
-    kind = "virtual" if section.virtual else "measured"
+    kind = section.look.word
     item = QTreeWidgetItem([section.name, f"{section.z:.4g}", kind])
     item.setData(0, _KEY, (section.virtual, section.name))
     item.setTextAlignment(1, Qt.AlignmentFlag.AlignRight)
     for column in range(3):
         item.setToolTip(column, f"{section.name}: {len(section.coords):,} {kind} cells")
         if section.virtual:
-            item.setForeground(column, QColor(VIRTUAL_EDGE))
+            item.setForeground(column, QColor(section.look.colour))
     return item

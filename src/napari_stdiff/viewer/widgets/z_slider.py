@@ -57,7 +57,7 @@ class _Marks(QWidget):
 
 
 class ZSlider(QWidget):
-    """Picks a depth between the first and the last measured section."""
+    """Picks a depth between the first and the last measured section, or a little beyond."""
 
     changed = Signal(float)
 
@@ -87,8 +87,11 @@ class ZSlider(QWidget):
         column.addLayout(row)
         column.addWidget(self.between)
 
-    def set_sections(self, sections: Mapping[str, float], unit: str) -> None:
-        """Show the measured sections (name -> z in `unit`) and go to the widest gap's middle."""
+    def set_sections(self, sections: Mapping[str, float], unit: str, beyond: float = 0.0) -> None:
+        """Show the measured sections (name -> z in `unit`) and go to the widest gap's middle.
+
+        The slider goes `beyond` the first and the last of them.
+        """
         ordered = sorted(sections.items(), key=lambda item: item[1])
         self._sections = {name: float(z) for name, z in ordered}
         self._unit = unit
@@ -102,15 +105,20 @@ class ZSlider(QWidget):
             self.marks.update()
             return
         self.box.blockSignals(True)
-        self.box.setRange(z[0], z[-1])
+        low, high = z[0] - beyond, z[-1] + beyond
+        self.box.setRange(low, high)
         self.box.blockSignals(False)
-        self.marks.fractions = [(v - z[0]) / (z[-1] - z[0]) for v in z]
+        self.marks.fractions = [(v - low) / (high - low) for v in z]
         self.marks.update()
         self.set_value(middle_of_widest_gap(z))
 
     def value(self) -> float:
         """Return the depth, in the tissue's unit."""
         return self.box.value()
+
+    def reaches(self, z: float) -> bool:
+        """Tell whether `z` is within the slider's range."""
+        return self.box.minimum() <= z <= self.box.maximum()
 
     def set_value(self, z: float) -> None:
         """Go to depth `z`."""
@@ -132,8 +140,12 @@ class ZSlider(QWidget):
     def _words(self, z: float) -> str:
         below = [name for name, at in self._sections.items() if at <= z]
         above = [name for name, at in self._sections.items() if at >= z]
-        if not below or not above:
+        if not self._sections:
             return ""
+        if not below or not above:
+            last = above[0] if not below else below[-1]
+            away = f"{abs(z - self._sections[last]):.4g}{unit_words(self._unit)}"
+            return f"{away} {'below' if not below else 'above'} {last}, beyond the sections"
         first, second = below[-1], above[0]
         if first == second:
             return f"at the measured section {first}"

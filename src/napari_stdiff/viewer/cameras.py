@@ -1,0 +1,66 @@
+"""One camera for the 3D stack and one for a section in 2D, each as the user left it."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from .layers import camera_of
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+# Looking down on the table that the sections lie on, z upwards. From this side a section is seen
+# as in 2D, from below it is mirrored.
+OPENING_VIEW = (-0.62, -0.7, -0.36)
+OPENING_UP = (1.0, 0.0, 0.0)
+
+
+class Cameras:
+    """Switches a viewer between 2D and 3D, and sets its camera.
+
+    Parameters
+    ----------
+    viewer
+        The viewer; held weakly.
+    """
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = weakref.ref(viewer)
+        self._left: dict[int, Any] = {}
+
+    def switch(self, ndisplay: int) -> None:
+        """Show 2 or 3 dimensions, as they were seen the last time."""
+        viewer: Any = self._viewer()
+        if viewer is None or ndisplay == viewer.dims.ndisplay:
+            return
+        camera = camera_of(viewer)
+        self._left[viewer.dims.ndisplay] = (camera.center, camera.zoom, camera.angles)
+        depth = viewer.dims.point
+        viewer.dims.ndisplay = ndisplay
+        viewer.dims.point = depth
+        if ndisplay in self._left:
+            camera.center, camera.zoom, camera.angles = self._left[ndisplay]
+        elif ndisplay == 2:
+            viewer.reset_view()
+        else:
+            self.look()
+
+    def look(self) -> None:
+        """Look at the stack from above, or at a section straight."""
+        viewer: Any = self._viewer()
+        if viewer is None:
+            return
+        if viewer.dims.ndisplay == 3:
+            camera_of(viewer).set_view_direction(OPENING_VIEW, OPENING_UP)
+        self.widen()
+
+    def widen(self) -> None:
+        """Bring everything into sight, from where the camera is."""
+        viewer: Any = self._viewer()
+        if viewer is not None:
+            viewer.reset_view(reset_camera_angle=False)
+
+    def forget(self) -> None:
+        """Start anew: something else is shown."""
+        self._left.clear()

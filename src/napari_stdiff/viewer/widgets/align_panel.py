@@ -1,0 +1,129 @@
+"""What an alignment did: before and after on the canvas, in words and numbers; save and undo."""
+
+from __future__ import annotations
+
+from html import escape
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from ...data.alignment import Alignment
+from ..aligned import Aligned
+from .dock import heading, paragraph
+from .z_slider import unit_words
+
+_HELP = (
+    "<p><b>Agreement</b>: correlation of expression (and histology, where it is) between places "
+    "that lie above one another in neighbouring sections; 1 is the same.</p>"
+)
+
+
+class AlignPanel(QWidget):
+    """Emits `save` and `undo`; switches between before and after by itself."""
+
+    save = Signal()
+    undo = Signal()
+
+    def __init__(self, aligned: Aligned) -> None:
+        super().__init__()
+        self._aligned = aligned
+        self.before, self.after = QPushButton("Before"), QPushButton("After")
+        self.modes = QButtonGroup(self)
+        row = QHBoxLayout()
+        for button, tip in (
+            (self.before, "Show the sections where they were read"),
+            (self.after, "Show the sections in one frame; the other docks then work on them"),
+        ):
+            button.setCheckable(True)
+            button.setToolTip(f"<p>{tip}.</p>")
+            self.modes.addButton(button)
+            row.addWidget(button)
+        self.summary = paragraph()
+        self.summary.setTextFormat(Qt.TextFormat.RichText)
+        self.summary.setToolTip(_HELP)
+        self.kept = paragraph()
+        self.save_button, self.undo_button = QPushButton("Save"), QPushButton("Undo")
+        self.undo_button.setToolTip(
+            "<p>Go back to the sections as they were read; a coordinate system that was saved is "
+            "taken out again.</p>"
+        )
+        acts = QHBoxLayout()
+        acts.addWidget(self.save_button)
+        acts.addWidget(self.undo_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addWidget(heading("Alignment"))
+        column.addLayout(row)
+        column.addWidget(self.summary)
+        column.addWidget(self.kept)
+        column.addLayout(acts)
+        self.before.clicked.connect(lambda: aligned.show(after=False))
+        self.after.clicked.connect(lambda: aligned.show(after=True))
+        self.save_button.clicked.connect(self.save.emit)
+        self.undo_button.clicked.connect(self.undo.emit)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show what is aligned."""
+        aligned = self._aligned
+        alignment = aligned.alignment
+        self.setVisible(alignment is not None)
+        if alignment is None:
+            return
+        (self.after if aligned.is_after else self.before).setChecked(True)
+        self.summary.setText(describe(alignment))
+        if aligned.system:
+            self.kept.setText(f"Saved as the coordinate system '{aligned.system}'.")
+        elif aligned.can_hold:
+            self.kept.setText("Not saved: Save adds a coordinate system to the store.")
+        else:
+            self.kept.setText("Not saved: Save writes a new store, which holds both frames.")
+        self.save_button.setEnabled(not aligned.system)
+        self.save_button.setText("Save" if aligned.can_hold else "Save as …")
+
+    def set_usable(self, usable: bool) -> None:
+        """Let the buttons be pressed, or not while something runs."""
+        for button in (self.before, self.after, self.undo_button):
+            button.setEnabled(usable)
+        self.save_button.setEnabled(usable and not self._aligned.system)
+
+
+def describe(alignment: Alignment) -> str:
+    """Put an alignment into a few lines of rich text."""
+    quality = alignment.quality
+    before, after = float(quality["before"]), float(quality["after"])
+    if not alignment.changed:
+        verdict = "No section moves"
+    elif after > before + 0.005:
+        verdict = "Neighbouring sections agree better"
+    elif after < before - 0.005:
+        verdict = "Neighbouring sections agree less"
+    else:
+        verdict = "Neighbouring sections agree as before"
+    head = (
+        f"<b>{verdict}</b>: {before:.2f} before, {after:.2f} after. "
+        f"{escape(alignment.fixed)} stays."
+    )
+    rows = ["<tr><td></td>" + "".join(
+        f"<td align='right'>{word}</td>" for word in ("turned", "moved", "before", "after")
+    ) + "</tr>"]  # fmt: skip
+    for name, section in quality.get("sections", {}).items():
+        shift = (section["shift_y"] ** 2 + section["shift_x"] ** 2) ** 0.5
+        turned = f"{section['rotation']:.0f}°" + (", mirrored" if section["mirrored"] else "")
+        cells = (
+            turned,
+            escape(f"{shift:.3g}{unit_words(alignment.unit)}"),
+            f"{section['before']:.2f}",
+            f"<b>{section['after']:.2f}</b>",
+        )
+        rows.append(
+            f"<tr><td>{escape(name)}</td>"
+            + "".join(f"<td align='right' style='padding-left:7px'>{cell}</td>" for cell in cells)
+            + "</tr>"
+        )
+    text = f"<p style='margin:2px 0'>{head}</p><table style='margin:3px 0'>{''.join(rows)}</table>"
+    if alignment.record.notes:
+        items = "".join(f"<li>{escape(note)}</li>" for note in alignment.record.notes)
+        text += f"<ul style='margin:2px 0 2px 12px; -qt-list-indent:0'>{items}</ul>"
+    return text
