@@ -78,6 +78,13 @@ class InterpolateConfig(InterpolationSettings):
         "The two layers that a hidden layer lies between, separated by a comma; empty finds them.",
         advanced=True,
     )
+    match: Literal["place", "depth"] = setting(
+        "place",
+        "Match layers",
+        "How cells of a hidden layer find parents: by place, so that those at the border count "
+        "most, or by place along the layer and depth from the border.",
+        advanced=True,
+    )
 
 
 class GenerateConfig(InterpolationSettings):

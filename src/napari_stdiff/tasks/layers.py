@@ -1,11 +1,11 @@
 """The layers of one section, laid out like a stack, so that every method works between them.
 
-Cells near the border of two layers are near to each other, cells deep inside are not; so nearest
-cells alone would take all of a layer's expression from its borders. Here each visible layer
-becomes a section of its own, and its cells are moved along the normal of the layers into the band
-between the two parents: what is at the same place along the layer, and as deep in its own layer,
-comes to lie at the same place. Cells of the hidden layer keep their place; their depth in the
-stack is lambda = d1 / (d1 + d2), from the distances to the two parents.
+Each visible layer becomes a section of its own, at a depth that is its rank. A cell of the hidden
+layer keeps its place; its depth in the stack is lambda = d1 / (d1 + d2), from the distances to
+the two parents. In the plane, parents are matched by where they are, so that the cells at the
+border count most; or by place along the layer and depth from the border: then cells are moved
+along the normal of the layers into the band between the parents, mirrored at the border, so that
+what is as deep in a parent as the target is in its own layer comes to lie on it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Literal
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -22,7 +23,9 @@ from ..data.checks import listing
 from ..data.detect import UNKNOWN
 from ..data.tissue import Tissue
 
-_FEW = 5  # nearest cells that a distance to a layer is averaged over: a stray one counts less
+Match = Literal["place", "depth"]
+
+_FEW = 3  # nearest cells that a distance to a layer is averaged over: a stray one counts less
 _SMOOTH = 30  # cells of a layer that share one normal
 _FEWEST = 5  # a layer with fewer cells is left out
 _TOUCHING = 0.05  # share of the hidden cells that a layer is the nearest one to
@@ -38,8 +41,8 @@ class Laminar:
     Attributes
     ----------
     tissue
-        The visible cells: ``section`` is the layer, z its rank times `thickness`, y and x moved
-        into the band of the hidden layer.
+        The visible cells: ``section`` is the layer, z its rank times `thickness`, y and x where
+        they are, or moved into the band of the hidden layer.
     hidden
         The cells of the hidden layer in the same frame: z from lambda, y and x as they are.
     measured
@@ -79,7 +82,12 @@ class Laminar:
 
 
 def laminar(
-    tissue: Tissue, hide: str, section: str = "auto", parents: str = "", extrapolate: bool = False
+    tissue: Tissue,
+    hide: str,
+    section: str = "auto",
+    parents: str = "",
+    extrapolate: bool = False,
+    match: Match = "place",
 ) -> Laminar:
     """Lay out the layers around a hidden one.
 
@@ -95,6 +103,8 @@ def laminar(
         "A,B", the layers that it lies between; "" finds them.
     extrapolate
         Allow an outermost layer.
+    match
+        "place": parents by where they are; "depth": by place along the layer and by depth.
 
     Raises
     ------
@@ -130,6 +140,8 @@ def laminar(
     seen, layer = tissue.rows(keep), labels[keep]
     measured = seen.coords[:, 1:]
     moved, thickness = _moved(measured, layer, rank, low, high)
+    if match == "place":
+        moved = measured
     depth = np.array([rank[k] for k in layer]) * thickness
     stack = replace(
         seen,
@@ -279,7 +291,7 @@ def _moved(
         below = points[order[i - 1]] if i else None
         above = points[order[i + 1]] if i + 1 < len(order) else None
         depth[layer == k] = _relative(points[k], below, above)
-    return yx + normal * (start + depth * (end - start))[:, None], thickness
+    return yx + normal * (start + (1 - depth) * (end - start))[:, None], thickness
 
 
 def _between(
@@ -293,9 +305,8 @@ def _between(
     else:
         far = _near(low, own)
         begin, end = far, _near(high, far)
-    normal = _smooth(own, _unit(far - own))
-    along = [((p - own) * normal).sum(axis=1) for p in (begin, end)]
-    first, last = (_smooth(own, a[:, None])[:, 0] for a in along)
+    normal = _unit(_smooth(own, _unit(far - own)))
+    first, last = (((_smooth(own, p) - own) * normal).sum(axis=1) for p in (begin, end))
     return normal, first, last
 
 
@@ -305,7 +316,7 @@ def _beyond(
     """Return the same beyond the outermost layer; the hidden one counts as thick as that."""
     thickness = float(np.percentile(_reach(second, low), 100 - _EDGE))
     towards = own - _near(second, own) if outermost else _near(low, own) - own
-    normal = _smooth(own, _unit(towards))
+    normal = _unit(_smooth(own, _unit(towards)))
     reach = _reach(second, own) if outermost else -_reach(low, own)
     begin = np.maximum(thickness - reach, 0)
     return normal, begin, begin + thickness
@@ -346,8 +357,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def _smooth(at: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Average (n, k) values over near points; vectors of length 1 keep their length."""
+    """Average (n, k) values over near points."""
     k = min(_SMOOTH, len(at))
     index = np.asarray(cKDTree(at).query(at, k=list(range(1, k + 1)))[1])
-    mean = np.asarray(values[index].mean(axis=1))
-    return _unit(mean) if values.shape[1] > 1 else mean
+    return np.asarray(values[index].mean(axis=1))

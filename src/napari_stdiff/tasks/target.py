@@ -162,7 +162,14 @@ def target_of(tissue: Tissue, config: InterpolateConfig, read: ReadConfig | None
     if config.hide and config.at != "middle":
         raise StdiffError("Say either a depth (at) or a section to hide (hide), not both.")
     if between_layers(tissue, config, read):
-        out = laminar(tissue, config.hide, config.section, config.parents, config.extrapolate)
+        out = laminar(
+            tissue,
+            config.hide,
+            config.section,
+            config.parents,
+            config.extrapolate,
+            config.match,
+        )
         return Target(out.tissue, out.hidden, out.middle, out, not out.high)
     if config.parents or config.section != "auto":
         raise StdiffError(
