@@ -21,9 +21,9 @@ from napari_stdiff.compute.config import Config
 from napari_stdiff.data.read_config import ReadConfig
 from napari_stdiff.data.results import list_results
 from napari_stdiff.data.simulate import SimulateConfig
-from napari_stdiff.evaluation.config import EvaluateInterpolateConfig
+from napari_stdiff.evaluation.config import EvaluateGenerateConfig, EvaluateInterpolateConfig
 from napari_stdiff.methods.neighbours import Linear
-from napari_stdiff.tasks.config import InterpolateConfig
+from napari_stdiff.tasks.config import GenerateConfig, InterpolateConfig
 from napari_stdiff.tasks.fitted import forget
 
 COMMANDS: list[tuple[list[str], str, type[Config]]] = [
@@ -31,6 +31,9 @@ COMMANDS: list[tuple[list[str], str, type[Config]]] = [
     (["interpolate", "data.h5ad"], "read", ReadConfig),
     (["evaluate", "interpolate", "data.h5ad"], "config", EvaluateInterpolateConfig),
     (["evaluate", "interpolate", "data.h5ad"], "read", ReadConfig),
+    (["generate", "data.h5ad"], "config", GenerateConfig),
+    (["generate", "data.h5ad"], "read", ReadConfig),
+    (["evaluate", "generate", "data.h5ad"], "config", EvaluateGenerateConfig),
     (["info", "store.zarr"], "read", ReadConfig),
     (["show", "store.zarr"], "read", ReadConfig),
     (["sample", "out.zarr"], "config", SimulateConfig),
@@ -66,7 +69,11 @@ def test_every_setting_round_trips(command: list[str], name: str, cls: type[Conf
     assert cls.model_fields
     for field, info in cls.model_fields.items():
         for value in another(info):
-            tokens = [*command, f"--{field.replace('_', '-')}", str(value)]
+            option = field.replace("_", "-")
+            said = [f"--{option}", str(value)]
+            if isinstance(value, bool):  # a flag
+                said = [f"--{option}" if value else f"--no-{option}"]
+            tokens = [*command, *said]
             got = parsed(tokens)[name]
             assert getattr(got, field) == value
             assert got == cls.of(**{field: value})

@@ -70,7 +70,7 @@ def test_version_is_in_the_changelog(project_root: Path) -> None:
     assert f"## [{napari_stdiff.__version__}]" in changelog
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/python.md", "docs/generate.md"])
 def test_python_on_the_page_runs(
     page: str, project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
