@@ -37,7 +37,7 @@ def main(said: list[str] | None = None) -> int:
     from stacks.tables import as_json, as_markdown
 
     datasets = _list(args.only) or (["quick"] if args.quick else list(DATASETS))
-    methods = _list(args.methods) or list(QUICK if args.quick else runner.METHODS)
+    methods = _list(args.methods) or list(QUICK if args.quick else runner.default_methods())
     wrong = [d for d in datasets if d not in ALL]
     wrong += [m for m in methods if m not in runner.known_methods()]
     if wrong:
@@ -69,7 +69,7 @@ def main(said: list[str] | None = None) -> int:
     if args.figures:
         from stacks.figures import draw_figures
 
-        pictures = draw_figures(accounts, args.figures, _say, args.data, args.work)
+        pictures = draw_figures(accounts, args.figures, _say)
     if args.json:
         _write(args.json, json.dumps(as_json(accounts), indent=1) + "\n")
     base = args.markdown.parent if args.markdown else Path()

@@ -82,6 +82,7 @@ EXTRA: dict[str, Dataset] = {
     ),
 }
 ALL = DATASETS | EXTRA
+_LAYERS = st.ReadConfig(layer_key="slice")
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def open_tissue(dataset: str, data: Path, work: Path) -> st.Tissue:
     held = ALL[dataset]
     if not held.file:
         return st.read(st.simulate(**dict(held.simulate)).sdata)
-    tissue = st.read(data / held.file)
+    tissue = st.read(data / held.file, _LAYERS if held.layers else st.ReadConfig())
     return aligned(tissue, dataset, work) if held.align else tissue
 
 
@@ -189,6 +190,14 @@ def cases_of(dataset: str, tissue: st.Tissue) -> list[Case]:
 def load(case: Case, data: Path, work: Path) -> Loaded:
     """Read the tissue of a case and split it."""
     tissue = open_tissue(case.dataset, data, work)
+    if ALL[case.dataset].layers:
+        from napari_stdiff.tasks.target import target_of
+
+        config = st.InterpolateConfig(hide=case.hidden, between="layers")
+        target = target_of(tissue, config, _LAYERS)
+        assert target.hidden is not None
+        notes = (*tissue.origin.notes, *target.notes)
+        return Loaded(target.visible, target.hidden, tissue.unit, notes)
     names = tissue.sections
     at = names.index(case.hidden)
     gone = [names[at + side * step] for side in (-1, 1) for step in range(1, case.skip + 1)]

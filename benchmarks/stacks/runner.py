@@ -19,6 +19,7 @@ import napari_stdiff as st
 from napari_stdiff.methods.registry import interpolation_methods
 
 from .cases import ALL, Case, available, cases_of, open_tissue
+from .spateo import PYTHON
 from .unit import OWN, Unit, write
 
 SCRIPT = Path(__file__).resolve().parents[1] / "interpolation.py"
@@ -29,11 +30,17 @@ METHODS = (
     "typed-donor",
     "field",
     "gaussian-process",
+    "spateo-deep",
     "stdiffusion",
     "stdiffusion-paper",
 )
 _GUESS = {"stdiffusion": 120.0, "stdiffusion-paper": 1800.0, "gaussian-process": 90.0}
 Say = Callable[[str], None]
+
+
+def default_methods() -> tuple[str, ...]:
+    """Return every method that can run here: spateo only where its Python is named."""
+    return tuple(m for m in METHODS if m != "spateo-deep" or os.environ.get(PYTHON))
 
 
 def known_methods() -> tuple[str, ...]:

@@ -43,7 +43,10 @@ SCORES = (
     "enrichment_agreement",
     "density_pcc",
 )
-OWN: dict[str, str] = {"gaussian-process": "stacks.gaussian_process:GaussianProcess"}
+OWN: dict[str, str] = {
+    "gaussian-process": "stacks.gaussian_process:GaussianProcess",
+    "spateo-deep": "stacks.spateo:Spateo",
+}
 _LARGE = 1000  # cells of a section that the usual grid is made for
 _PER_BIN = 20
 
