@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from napari import Viewer
 from PIL import Image
+from qtpy.QtCore import Qt
+
+from napari_stdiff.data.tissue import Histology, Tissue
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
@@ -33,6 +41,74 @@ def main() -> None:
         IMAGES.mkdir(exist_ok=True)
         for source, target in KEPT.items():
             shrink(work / source, IMAGES / target)
+        for name, press in (("generate", generated), ("align", aligned), ("lambda", swept)):
+            dock(tissue if press is not aligned else scattered(tissue), press, work / name)
+            shrink(work / f"{name}_window.png", IMAGES / f"{name}-dock.png")
+
+
+def dock(tissue: Tissue, press: Callable[[Viewer], Any], picture: Path) -> None:
+    """Open `tissue`, let `press` press the buttons of a dock, and take its picture."""
+    from napari_stdiff.viewer.show import settle, show, take_pictures
+
+    viewer = show(tissue, block=False)
+    viewer.window.resize(1280, 800)
+    widget = press(viewer)
+    while widget._job is not None:
+        settle(1)
+    settle()
+    viewer.window._qt_window.resizeDocks(  # where the words are
+        [widget.parent()], [380], Qt.Orientation.Horizontal
+    )
+    take_pictures(viewer, picture.with_suffix(".png"))
+    viewer.close()
+
+
+def opened(viewer: Viewer, name: str) -> Any:
+    """Return the dock called `name`."""
+    return viewer.window.add_plugin_dock_widget("napari-stdiff", name)[1]
+
+
+def generated(viewer: Viewer) -> Any:
+    """Make a section denser."""
+    widget = opened(viewer, "Generate cells")
+    widget.form.fields["cells"].value = "denser"
+    widget.form.fields["method"].value = "typed-knn"
+    widget.run_bar.run_button.click()
+    return widget
+
+
+def aligned(viewer: Viewer) -> Any:
+    """Bring sections into one frame."""
+    widget = opened(viewer, "Align sections")
+    widget.run_bar.run_button.click()
+    return widget
+
+
+def swept(viewer: Viewer) -> Any:
+    """Lay a section at several lambdas side by side."""
+    widget = opened(viewer, "Interpolate sections")
+    widget.form.fields["epochs"].value = 5
+    widget.where.hiding.click()
+    widget.sweep.unfold()
+    widget.sweep.go.click()
+    return widget
+
+
+def scattered(tissue: Tissue) -> Tissue:
+    """Return the tissue with every section but the middle one turned and shifted."""
+    rng = np.random.default_rng(0)
+    coords, pictures = tissue.coords.copy(), dict(tissue.histology)
+    for section in tissue.sections[::2]:
+        turn = rng.uniform(-1.2, 1.2)
+        matrix = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0],
+                           [0, 0, 1.0]])  # fmt: skip
+        rows = tissue.section == section
+        middle = coords[rows, 1:].mean(axis=0)
+        matrix[:2, 2] = middle - matrix[:2, :2] @ middle + rng.uniform(-200, 200, 2)
+        coords[rows, 1:] = coords[rows, 1:] @ matrix[:2, :2].T + matrix[:2, 2]
+        picture = pictures[section]
+        pictures[section] = Histology(picture.image, matrix @ picture.to_tissue)
+    return replace(tissue, coords=coords, histology=pictures)
 
 
 def shrink(source: Path, target: Path, width: int = 1200) -> None:

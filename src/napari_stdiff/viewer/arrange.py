@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from napari.layers import Image, Layer, Points, Vectors
@@ -45,6 +45,8 @@ class Section:
         Whether its cells were made up within a measured section; it is then virtual as well.
     trust
         (cells,) in 0 to 1, how far to trust each cell; None where all are drawn in full.
+    facts
+        Name -> (cells,) what is told of the cell under the mouse.
     beside
         How many widths to the right it stands, because its depth is taken.
     """
@@ -62,6 +64,7 @@ class Section:
     beside: int = 0
     generated: bool = False
     trust: np.ndarray | None = None
+    facts: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def of(cls, result: VirtualSection, name: str) -> Section:
@@ -75,6 +78,14 @@ class Section:
             np.zeros(0, dtype=int),
             generated=result.record.task == "generate",
             trust=None if trust is None or trust.min() > 0.99 else trust,
+            facts={
+                name: np.round(values, 3)
+                for name, values in (
+                    ("distance", result.distance),
+                    ("confidence", result.confidence),
+                )
+                if values is not None
+            },
         )
 
     @property
@@ -115,7 +126,9 @@ def make_layers(section: Section, size: float, diameter: float) -> list[Layer]:
             colour = section.look.colour
             section.frame = make_frame(section.coords, f"{title} frame", name, 2 * size, colour)
             made.append(section.frame)
-        section.points = make_points(section.coords, title, name, section.look, diameter)
+        section.points = make_points(
+            section.coords, title, name, section.look, diameter, section.facts
+        )
         made.append(section.points)
     for layer in made:
         layer.visible = section.visible

@@ -40,6 +40,8 @@ class Landmarks:
         aligned.changed.connect(self._follow)
         session.opened.connect(self.clear)
         session.stack.view_changed.connect(self._place)
+        for layer in self.layers.values():  # of a dock that was closed
+            layer.events.data.connect(self._number)
 
     @property
     def layers(self) -> dict[str, Points]:

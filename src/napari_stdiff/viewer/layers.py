@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -142,7 +142,14 @@ def scale_map(name: str) -> Colormap:
     )
 
 
-def make_points(coords: np.ndarray, name: str, section: str, look: Look, size: float) -> Points:
+def make_points(
+    coords: np.ndarray,
+    name: str,
+    section: str,
+    look: Look,
+    size: float,
+    facts: Mapping[str, np.ndarray] | None = None,
+) -> Points:
     """Return a Points layer of one section, plain coloured.
 
     Parameters
@@ -155,6 +162,8 @@ def make_points(coords: np.ndarray, name: str, section: str, look: Look, size: f
         Virtual cells are diamonds, generated ones triangles, measured ones discs.
     size
         Diameter in the unit of the coordinates.
+    facts
+        Name -> (cells,) what napari says of the cell under the mouse.
     """
     state = State(role="points", section=section, virtual=look is not MEASURED)
     layer = Points(
@@ -164,7 +173,7 @@ def make_points(coords: np.ndarray, name: str, section: str, look: Look, size: f
         symbol=look.symbol,
         border_width=0.0,  # an edge would drown the colour of small points
         face_color=PLAIN,
-        features={"value": np.zeros(len(coords), np.float32)},
+        features={"value": np.zeros(len(coords), np.float32), **(facts or {})},
         axis_labels=("z", "y", "x"),
         projection_mode="all",
         metadata={KEY: state},

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .session import Session
 
 SCALE = 0.4  # of a small section
+POINT = 0.6  # size of its points: they may touch, being few pixels each
 COLUMNS = 5  # small sections in a row
 GAP = 0.12  # between two, of their width
 LABEL = 0.25  # above a small section, of its height
@@ -57,7 +58,7 @@ class Strip:
         coords, heads = laid_out([s.query.coords for s in sections], session.tissue.coords)
         stack, viewer = session.stack, session.viewer
         state = State(role="strip", section="", virtual=True)
-        size = SCALE * stack.point_diameter
+        size = POINT * stack.point_diameter
         self._points = make_points(coords, "virtual · lambda strip", "", VIRTUAL, size)
         self._labels = Points(
             heads,
@@ -110,7 +111,7 @@ class Strip:
         for layer in (self._points, self._labels):
             if layer is not None:
                 place(layer, z, 0.0)
-        self._points.size = SCALE * session.stack.point_diameter * VIRTUAL.scale
+        self._points.size = POINT * session.stack.point_diameter * VIRTUAL.scale
 
     def _on_removed(self, event: object) -> None:
         """Go altogether when the user takes one of the layers away."""

@@ -63,6 +63,7 @@ class AlignWidget(RunDock[AlignConfig]):
         self.lay_out((heading("Align"), self.what, self.form, self.landmarks_fold), (self.panel,))
         self.form.changed.connect(self._explain)
         self.panel.save.connect(self.save)
+        self.panel.save_as.connect(self.save_as)
         self.panel.undo.connect(self.undo)
         self.begin()
 
@@ -79,7 +80,8 @@ class AlignWidget(RunDock[AlignConfig]):
 
     def heard(self) -> list[tuple[Any, Callable[..., None]]]:
         """Listen to the alignment, and to which section is looked at."""
-        pairs: list[tuple[Any, Callable[..., None]]] = [(self.aligned.changed, self._on_aligned)]
+        pairs: list[tuple[Any, Callable[..., None]]] = [*super().heard()]
+        pairs.append((self.aligned.changed, self._on_aligned))
         viewer = self._viewer()
         if viewer is not None:
             pairs.append((viewer.dims.events.point, self._on_point))
@@ -112,18 +114,19 @@ class AlignWidget(RunDock[AlignConfig]):
             self.session.stack.look()
         return "Done: the sections are shown as aligned; 'Before' shows them as they were."
 
-    def save(self) -> None:
-        """Keep the alignment in the store, or in a new one where the data takes none."""
-        tissue, out = self.session.tissue, ""
+    def save_as(self) -> None:
+        """Keep the alignment in a new store, which gets the data too."""
+        out, _ = QFileDialog.getSaveFileName(
+            self, "New SpatialData store", "aligned.zarr", "SpatialData store (*.zarr)"
+        )
+        if out:
+            self.save(str(Path(out).with_suffix(".zarr")))
+
+    def save(self, out: str = "") -> None:
+        """Keep the alignment in the open store, or in a new one at `out`."""
+        tissue = self.session.tissue
         if tissue is None:
             return
-        if not self.aligned.can_hold:
-            out, _ = QFileDialog.getSaveFileName(
-                self, "New SpatialData store", "aligned.zarr", "SpatialData store (*.zarr)"
-            )
-            if not out:
-                return
-            out = str(Path(out).with_suffix(".zarr"))
         try:
             save = self.aligned.saver(out)
         except StdiffError as error:

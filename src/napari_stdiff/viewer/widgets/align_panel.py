@@ -19,9 +19,10 @@ _HELP = (
 
 
 class AlignPanel(QWidget):
-    """Emits `save` and `undo`; switches between before and after by itself."""
+    """Emits `save`, `save_as` and `undo`; switches between before and after by itself."""
 
     save = Signal()
+    save_as = Signal()
     undo = Signal()
 
     def __init__(self, aligned: Aligned) -> None:
@@ -42,14 +43,19 @@ class AlignPanel(QWidget):
         self.summary.setTextFormat(Qt.TextFormat.RichText)
         self.summary.setToolTip(_HELP)
         self.kept = paragraph()
-        self.save_button, self.undo_button = QPushButton("Save"), QPushButton("Undo")
+        self.save_button, self.save_as_button = QPushButton("Save"), QPushButton("Save as …")
+        self.save_button.setToolTip("<p>Adds a coordinate system to the open store.</p>")
+        self.save_as_button.setToolTip(
+            "<p>Writes a new store, which gets the data in both frames.</p>"
+        )
+        self.undo_button = QPushButton("Undo")
         self.undo_button.setToolTip(
             "<p>Go back to the sections as they were read; a coordinate system that was saved is "
             "taken out again.</p>"
         )
         acts = QHBoxLayout()
-        acts.addWidget(self.save_button)
-        acts.addWidget(self.undo_button)
+        for button in (self.save_button, self.save_as_button, self.undo_button):
+            acts.addWidget(button)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
@@ -60,7 +66,8 @@ class AlignPanel(QWidget):
         column.addLayout(acts)
         self.before.clicked.connect(lambda: aligned.show(after=False))
         self.after.clicked.connect(lambda: aligned.show(after=True))
-        self.save_button.clicked.connect(self.save.emit)
+        self.save_button.clicked.connect(lambda: self.save.emit())
+        self.save_as_button.clicked.connect(lambda: self.save_as.emit())
         self.undo_button.clicked.connect(self.undo.emit)
         self.refresh()
 
@@ -78,15 +85,16 @@ class AlignPanel(QWidget):
         elif aligned.can_hold:
             self.kept.setText("Not saved: Save adds a coordinate system to the store.")
         else:
-            self.kept.setText("Not saved: Save writes a new store, which holds both frames.")
-        self.save_button.setEnabled(not aligned.system)
-        self.save_button.setText("Save" if aligned.can_hold else "Save as …")
+            self.kept.setText("Not saved: the data takes no coordinate system, a new store does.")
+        self.save_button.setVisible(aligned.can_hold)
+        self.set_usable(True)
 
     def set_usable(self, usable: bool) -> None:
         """Let the buttons be pressed, or not while something runs."""
         for button in (self.before, self.after, self.undo_button):
             button.setEnabled(usable)
-        self.save_button.setEnabled(usable and not self._aligned.system)
+        for button in (self.save_button, self.save_as_button):
+            button.setEnabled(usable and not self._aligned.system)
 
 
 def describe(alignment: Alignment) -> str:

@@ -69,7 +69,7 @@ class GenerateWidget(RunDock[GenerateConfig]):
 
     def heard(self) -> list[tuple[Any, Callable[..., None]]]:
         """Listen to results that come and go."""
-        return [(self.session.results_changed, self.results.refresh)]
+        return [*super().heard(), (self.session.results_changed, self.results.refresh)]
 
     def estimate(self, tissue: Tissue, config: GenerateConfig) -> Callable[[], Estimate]:
         """Say how many cells it will be, and what they cost."""

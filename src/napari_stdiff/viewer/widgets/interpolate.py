@@ -66,6 +66,7 @@ class InterpolateWidget(RunDock[InterpolateConfig]):
     def heard(self) -> list[tuple[Any, Callable[..., None]]]:
         """Listen to results that come and go."""
         return [
+            *super().heard(),
             (self.session.results_changed, self.results.refresh),
             (self.session.opened, self.sweep.clear),
         ]

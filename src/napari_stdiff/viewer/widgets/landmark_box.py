@@ -12,7 +12,7 @@ from .dock import paragraph
 
 _ABOUT = (
     "Choose a section, press the button and click places that you know again in the other "
-    "sections. Points with the same number are the same place; three or more a section."
+    "sections. Points with the same number are the same place; two at least, three to stretch."
 )
 
 
@@ -46,6 +46,9 @@ class LandmarkBox(QWidget):
     def show_tissue(self) -> None:
         """Offer the sections of the tissue; the chosen one stays."""
         tissue = self._session.tissue
+        if tissue is not None and self.landmarks is None:
+            self.landmarks = Landmarks(self._session, self._aligned)
+            self.landmarks.changed.connect(self.refresh)
         names = tissue.sections if tissue is not None else []
         before = self.section.currentText()
         self.section.clear()
@@ -74,11 +77,8 @@ class LandmarkBox(QWidget):
         self.counts.setText(told)
 
     def _add(self) -> None:
-        if self._session.tissue is None or not self.section.currentText():
+        if self.landmarks is None or not self.section.currentText():
             return
-        if self.landmarks is None:
-            self.landmarks = Landmarks(self._session, self._aligned)
-            self.landmarks.changed.connect(self.refresh)
         self.landmarks.add(self.section.currentText())
         self.refresh()
 

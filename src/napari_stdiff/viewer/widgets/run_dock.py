@@ -54,6 +54,7 @@ class RunDock(TissueDock, Generic[C]):
         self._name = name
         self._job: Job | None = None
         self._running_on: Tissue | None = None
+        self._fresh = True  # nothing was recalled about the data that is open
         self.form = form
         self.task = QWidget()
         self.cost = CostLine(self._question)
@@ -113,8 +114,11 @@ class RunDock(TissueDock, Generic[C]):
             if self._job is None:
                 self.run_bar.clear()
         super().on_tissue()
-        if tissue is not None and tissue.origin.path:
-            self.restore_about(about_data(tissue.origin.path).get(self._name, {}))
+        if self._fresh and tissue is not None:
+            self._fresh = False
+            known = about_data(tissue.origin.path).get(self._name) if tissue.origin.path else None
+            if known:
+                self.restore_about(known)
         self.task.setVisible(tissue is not None)
         self.run_bar.set_usable(tissue is not None)
         self.cost.refresh()
@@ -133,6 +137,13 @@ class RunDock(TissueDock, Generic[C]):
         )
         if ours or theirs:
             self.end()
+
+    def heard(self) -> list[tuple[Any, Callable[..., None]]]:
+        """Listen to other data being opened."""
+        return [(self.session.opened, self._on_opened)]
+
+    def _on_opened(self) -> None:
+        self._fresh = True
 
     # -- running ------------------------------------------------------------------------------
 

@@ -26,8 +26,8 @@ class SweepPanel(Folded):
         self._strip: Strip | None = None
         inside = QWidget()
         super().__init__("Compare lambdas", inside)
-        about = paragraph()
-        about.setText(
+        self.about = paragraph()
+        self.about.setText(
             "Lambda is the weight of the two neighbouring sections: near 0 a cell starts from the "
             "one below, near 1 from the one above."
         )
@@ -38,7 +38,7 @@ class SweepPanel(Folded):
         column = QVBoxLayout(inside)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
-        for widget in (about, self.go, self.words, self.remove):
+        for widget in (self.about, self.go, self.words, self.remove):
             column.addWidget(widget)
         self.go.clicked.connect(self.run.emit)
         self.remove.clicked.connect(self.clear)
@@ -60,6 +60,7 @@ class SweepPanel(Folded):
         else:
             lines.append(f"A section left out on purpose is predicted best at {sweep.chosen:g}.")
         self.words.setText("\n".join(lines))
+        self.about.setVisible(False)
         self.words.setVisible(True)
         self.remove.setVisible(True)
         self.unfold()
@@ -69,5 +70,6 @@ class SweepPanel(Folded):
         """Take the strip off the canvas."""
         if self._strip is not None:
             self._strip.clear()
+        self.about.setVisible(True)
         self.words.setVisible(False)
         self.remove.setVisible(False)

@@ -26,6 +26,12 @@ TIERS = {
     "B": "positions given, types not",
     "C": "nothing given",
 }
+_GIVEN = {
+    "auto": "all that is known of its cells",
+    "A": "their positions and types (A)",
+    "B": "their positions (B)",
+    "C": "nothing (C)",
+}
 _WARNING = (
     "Beyond the measured sections nothing holds the prediction from the other side: it is weaker "
     "the farther away, and fades on the canvas."
@@ -49,9 +55,8 @@ class Where(QWidget):
             "<p>It is not shown to the method; its prediction is scored against it.</p>"
         )
         self.tier = QComboBox()
-        self.tier.addItem("as far as it is known", "auto")
-        for key, words in TIERS.items():
-            self.tier.addItem(f"{words} ({key})", key)
+        for key, words in _GIVEN.items():
+            self.tier.addItem(words, key)
         self.tier.setToolTip(
             "<p>What of the hidden section the method is told: positions and cell types (tier A), "
             "positions (tier B) or nothing (tier C). The less it is told, the harder and the more "
@@ -91,7 +96,7 @@ class Where(QWidget):
         self._rows.addRow(self.section)
         self._rows.addRow("In", self.inside)
         self._rows.addRow("Between", self.layers)
-        self._rows.addRow("Told", self.tier)
+        self._rows.addRow("Given", self.tier)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(3)
@@ -128,6 +133,8 @@ class Where(QWidget):
         for name in names:
             self.inside.addItem(name, name)
         few = len(names) == 1
+        if few and has_layers:
+            self.hiding.setChecked(True)
         self.hint.setText(
             "One section only: between sections, at least two are needed." if few else ""
         )
