@@ -55,7 +55,7 @@ def test_new_cells_in_the_middle_of_a_stack(tissue: Tissue) -> None:
     assert record.target["section"] == "s2"
     assert record.target["n_cells"] == 150
     assert record.parameters["cells"] == "new"
-    assert any("nobody measured" in note for note in record.notes)
+    assert record.notes[0].startswith("Generated: 150 cells that nobody measured, in section 's2'")
     assert cells.distance is not None
     assert (cells.confidence == 1).all()
 

@@ -121,6 +121,7 @@ def generate(
     told = [
         f"Generated: {asked.n_cells} cells that nobody measured, in section '{section}' "
         f"({_HOW[how]}).",
+        *prediction.notes,
         *notes,
         *_told(prediction, kept, config),
     ]
@@ -140,7 +141,7 @@ def generate(
         device=choose_device(config.device).type,
         input=describe_input(tissue),
         seconds={k: round(v, 3) for k, v in seconds.items()},
-        notes=(*prediction.notes, *told),
+        notes=tuple(told),
     )
     name = f"generated_{section}_{config.method}"
     return VirtualSection(name, asked, prediction, tissue.unit, record, distance, confidence)
