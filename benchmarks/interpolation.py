@@ -31,6 +31,12 @@ def main(said: list[str] | None = None) -> int:
 
         run_unit(Unit.parse(args.unit), args.data, args.work)
         return 0
+    if args.sweep_unit:
+        from stacks.cases import Case
+        from stacks.sweeps import run_sweep
+
+        run_sweep(Case(**json.loads(args.sweep_unit)), args.data, args.work)
+        return 0
     from stacks import runner
     from stacks.bars import bars, spoken
     from stacks.summary import gather
@@ -69,7 +75,9 @@ def main(said: list[str] | None = None) -> int:
     if args.figures:
         from stacks.figures import draw_figures
 
-        pictures = draw_figures(accounts, args.figures, _say)
+        if not args.report:
+            runner.sweep(accounts, _list(args.sweep), args.data, args.work, _say)
+        pictures = draw_figures(accounts, args.figures, args.work, _say)
     if args.json:
         _write(args.json, json.dumps(as_json(accounts), indent=1) + "\n")
     base = args.markdown.parent if args.markdown else Path()
@@ -91,6 +99,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--json", type=Path, metavar="FILE", help="everything as JSON")
     add("--markdown", type=Path, metavar="FILE", help="the report as Markdown, not on the screen")
     add("--figures", type=Path, metavar="DIR", help="folder for pictures (benchmark-*.png)")
+    add(
+        "--sweep",
+        default="merfish,starmap",
+        metavar="DATASET,..",
+        help="with --figures, also sweep lambda on one section of these (default: %(default)s)",
+    )
     add("--only", default="", metavar="DATASET,..", help=f"of: {', '.join(ALL)}")
     add("--methods", default="", metavar="ID,..", help="default: every one")
     add("--seeds", default="0,1", metavar="N,..", help="default: 0,1")
@@ -111,6 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", type=Path, default=DATA, metavar="DIR", help="folder with the .h5ad files")
     add("--work", type=Path, default=WORK, metavar="DIR", help="folder of the finished units")
     add("--unit", default="", help=argparse.SUPPRESS)
+    add("--sweep-unit", default="", help=argparse.SUPPRESS)
     return parser
 
 

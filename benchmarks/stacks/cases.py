@@ -196,8 +196,8 @@ def load(case: Case, data: Path, work: Path) -> Loaded:
         config = st.InterpolateConfig(hide=case.hidden, between="layers")
         target = target_of(tissue, config, _LAYERS)
         assert target.hidden is not None
-        notes = (*tissue.origin.notes, *target.notes)
-        return Loaded(target.visible, target.hidden, tissue.unit, notes)
+        found = (*tissue.origin.notes, *target.notes)
+        return Loaded(target.visible, target.hidden, tissue.unit, found)
     names = tissue.sections
     at = names.index(case.hidden)
     gone = [names[at + side * step] for side in (-1, 1) for step in range(1, case.skip + 1)]

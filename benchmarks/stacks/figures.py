@@ -10,6 +10,7 @@ import numpy as np
 
 from .cases import ALL
 from .summary import DONOR, OURS, PAPER, Account
+from .sweeps import lambda_sweep, place_of
 
 _DPI = 130
 _SHADES = {OURS: "#b2182b", PAPER: "#ef8a62", "gaussian-process": "#4393c3"}
@@ -17,7 +18,7 @@ _OTHER = "#8c96a3"
 Say = Callable[[str], None]
 
 
-def draw_figures(accounts: Sequence[Account], folder: Path, say: Say) -> list[Path]:
+def draw_figures(accounts: Sequence[Account], folder: Path, work: Path, say: Say) -> list[Path]:
     """Draw what the results allow into `folder`; return the files.
 
     One section of each data set is shown: the middle one, from its next neighbours.
@@ -31,7 +32,7 @@ def draw_figures(accounts: Sequence[Account], folder: Path, say: Say) -> list[Pa
         some = [a for a in accounts if a.case.dataset == dataset and not a.case.skip and a.rows]
         if not some:
             continue
-        account = some[len(some) // 2]
+        account = shown_case(some)
         for name, draw in (
             ("clusters", clusters),
             ("enrichment", enrichment),
@@ -41,12 +42,22 @@ def draw_figures(accounts: Sequence[Account], folder: Path, say: Say) -> list[Pa
             if figure is not None:
                 made.append(_saved(figure, folder / f"benchmark-{dataset}-{name}.png"))
                 say(f"{made[-1]}")
+        kept = place_of(account.case, work)
+        if kept.exists():
+            figure = lambda_sweep(account.case, dict(np.load(kept)))
+            made.append(_saved(figure, folder / f"benchmark-{dataset}-lambda.png"))
+            say(f"{made[-1]}")
     for name, chart in (("nmse", nmse_bars), ("pearson", pearson_bars)):
         figure = chart(accounts)
         if figure is not None:
             made.append(_saved(figure, folder / f"benchmark-{name}.png"))
             say(f"{made[-1]}")
     return made
+
+
+def shown_case(accounts: Sequence[Account]) -> Account:
+    """Return the case of a data set that figures show."""
+    return accounts[len(accounts) // 2]
 
 
 def _saved(figure: Any, path: Path) -> Path:
@@ -78,10 +89,10 @@ def clusters(account: Account) -> Any:
     panels += [(m, a["coords"], a["labels"]) for m, a in zip(methods, arrays, strict=True)]
     for axis, (title, coords, codes) in zip(axes, panels, strict=True):
         axis.scatter(
-            coords[:, 2], coords[:, 1], c=colors[codes], s=_size(len(coords)), linewidths=0
+            coords[:, 2], coords[:, 1], c=colors[codes], s=dot_size(len(coords)), linewidths=0
         )
         score = account.score(title, "label_agreement")
-        _place(axis, title, "" if score is None else f"adjusted Rand index {score:.2f}")
+        dress(axis, title, "" if score is None else f"adjusted Rand index {score:.2f}")
     present = np.unique(np.concatenate([codes for _, _, codes in panels]))
     marks = [axes[0].scatter([], [], color=colors[i], s=30, label=str(names[i])) for i in present]
     figure.legend(
@@ -139,13 +150,13 @@ def spearman_in_place(account: Account) -> Any:
             coords[:, 2],
             coords[:, 1],
             c=held["spearman_cells"],
-            s=_size(len(coords)),
+            s=dot_size(len(coords)),
             linewidths=0,
             cmap="viridis",
             vmin=low,
             vmax=high,
         )
-        _place(axis, method, f"mean {np.nanmean(held['spearman_cells']):.3f}")
+        dress(axis, method, f"mean {np.nanmean(held['spearman_cells']):.3f}")
     figure.colorbar(marks, ax=axes, shrink=0.7, label="Spearman over genes", pad=0.015)
     figure.suptitle(f"{account.title}: each cell's predicted mean against the truth", fontsize=11)
     return figure
@@ -233,7 +244,7 @@ def _row(n: int, height: float = 3.3) -> tuple[Any, list[Any]]:
     return figure, list(axes[0])
 
 
-def _place(axis: Any, title: str, below: str = "") -> None:
+def dress(axis: Any, title: str, below: str = "") -> None:
     """Dress a panel that shows cells: y down, as on the canvas, and no ticks."""
     axis.set_aspect("equal")
     axis.invert_yaxis()
@@ -245,7 +256,8 @@ def _place(axis: Any, title: str, below: str = "") -> None:
     axis.set_xlabel(below, fontsize=8)
 
 
-def _size(n: int) -> float:
+def dot_size(n: int) -> float:
+    """Return the area of a dot, so that `n` of them fill a panel."""
     return float(np.clip(14_000 / max(n, 1), 1.5, 60))
 
 

@@ -19,8 +19,11 @@ import napari_stdiff as st
 from napari_stdiff.methods.registry import interpolation_methods
 
 from .cases import ALL, Case, available, cases_of, open_tissue
+from .figures import shown_case
 from .spateo import PYTHON
-from .unit import OWN, Unit, write
+from .summary import Account
+from .sweeps import place_of
+from .unit import OWN, Unit, done, write
 
 SCRIPT = Path(__file__).resolve().parents[1] / "interpolation.py"
 METHODS = (
@@ -92,18 +95,6 @@ def _cases(name: str, data: Path, work: Path) -> list[Case]:
     return found
 
 
-def done(unit: Unit, work: Path) -> dict[str, Any] | None:
-    """Return the result of a unit, or None where it was not run."""
-    place = work / f"{unit.key}.json"
-    if not place.exists():
-        return None
-    try:
-        found: dict[str, Any] = json.loads(place.read_text())
-    except ValueError:  # the disk was full, or somebody edited it
-        return None
-    return found
-
-
 def run(
     units: Sequence[Unit],
     data: Path,
@@ -145,7 +136,7 @@ def run(
 
     def one(unit: Unit) -> None:
         start = perf_counter()
-        problem = _process(unit, data, work, limit)
+        problem = _process(["--unit", unit.dump()], data, work, limit)
         took = perf_counter() - start
         if problem:
             write(work, unit, _failed(unit, problem, took))
@@ -163,10 +154,26 @@ def run(
             raise
 
 
-def _process(unit: Unit, data: Path, work: Path, limit: float) -> str:
-    """Run a unit in a process; return what went wrong, or ""."""
-    said = [sys.executable, str(SCRIPT), "--unit", unit.dump()]
-    said += ["--data", str(data), "--work", str(work)]
+def sweep(
+    accounts: Sequence[Account], datasets: Sequence[str], data: Path, work: Path, say: Say
+) -> None:
+    """Sweep lambda on the section of each data set that figures show, where it was not done."""
+    for dataset in datasets:
+        own = [a for a in accounts if a.case.dataset == dataset and not a.case.skip and a.rows]
+        if not own:
+            continue
+        case = shown_case(own).case
+        if place_of(case, work).exists():
+            continue
+        say(f"Sweeping lambda on {case.dataset} {case.hidden}.")
+        problem = _process(["--sweep-unit", json.dumps(vars(case))], data, work, 4 * 3600.0)
+        if problem:
+            say(f"The sweep failed: {_short(problem)}")
+
+
+def _process(what: Sequence[str], data: Path, work: Path, limit: float) -> str:
+    """Run this command on one unit in a process; return what went wrong, or ""."""
+    said = [sys.executable, str(SCRIPT), *what, "--data", str(data), "--work", str(work)]
     environment = {"OMP_NUM_THREADS": "1", **os.environ}
     try:
         ended = subprocess.run(

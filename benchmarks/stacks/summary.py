@@ -13,9 +13,8 @@ from napari_stdiff.scoring.enrichment import enrichment_agreement, neighbourhood
 from napari_stdiff.scoring.moran import neighbour_graph
 
 from .cases import ALL, Case
-from .runner import done
 from .significance import Comparison, bootstrap_interval, compare, verdict
-from .unit import SCORES, Unit
+from .unit import SCORES, Unit, done
 
 OURS, PAPER, DONOR = "stdiffusion", "stdiffusion-paper", "typed-donor"
 LOWER = {"nmse", "crps", "energy_distance", "moran_error"}

@@ -258,6 +258,18 @@ def write(
     part.replace(place)
 
 
+def done(unit: Unit, work: Path) -> dict[str, Any] | None:
+    """Return the result of a unit, or None where it was not run."""
+    place = work / f"{unit.key}.json"
+    if not place.exists():
+        return None
+    try:
+        found: dict[str, Any] = json.loads(place.read_text())
+    except ValueError:  # the disk was full, or somebody edited it
+        return None
+    return found
+
+
 def source_hash() -> str:
     """Return a hash of the code that decides about results: models, scores and data."""
     root = Path(st.__file__).parent
