@@ -129,10 +129,19 @@ def test_cells_within_sections_come_from_noise_alone(within: StDiffusionPaper) -
     query = Query(within.cells.coords[:40] + np.array([0, 1, 1]))
     plain = within.sample(query, 3, Monitor())
     kept = within.values
-    within.values = kept + 5  # no parent is looked at
+    within.values = kept[::-1].copy()  # other cells at every place: none is looked at
     again = within.sample(query, 3, Monitor())
     within.values = kept
     np.testing.assert_array_equal(plain.draws, again.draws)
+
+
+def test_few_steps_from_noise_stay_within_what_was_seen(within: StDiffusionPaper) -> None:
+    within.configure(Within.of(**QUICK))
+    out = within.sample(Query(within.cells.coords[:40]), 3, Monitor())
+    assert out.draws is not None
+    most = within.cells.expression.max(axis=0)
+    assert (out.draws <= most + 1e-4).all()
+    assert out.draws.min() >= 0
 
 
 def test_every_step_is_taken_within_sections_unless_said() -> None:

@@ -115,6 +115,7 @@ def denoise_from(
     stream: int,
     device: torch.device,
     monitor: Monitor,
+    limits: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> np.ndarray:
     """Noise rows to the first level of `grid` and denoise them back.
 
@@ -130,7 +131,14 @@ def denoise_from(
         How to denoise.
     monitor
         Asked at every step whether to go on.
+    limits
+        Lowest and highest (n,) values that the clean estimate of a step may take.
     """
+    bounds = None if limits is None else [torch.from_numpy(v).to(device) for v in limits]
+
+    def clean(x: Tensor, sigma: Tensor, cond: Tensor) -> Tensor:
+        estimate = process.denoise(network, x, sigma, cond)
+        return estimate if bounds is None else estimate.clamp(*bounds)
 
     def noise(rows: np.ndarray, step: int) -> Tensor:
         once, back = np.unique(rows, return_inverse=True)  # what fills up a chunk is one cell
@@ -143,7 +151,7 @@ def denoise_from(
         return (
             run_sampler(
                 sampler,
-                lambda x, sigma: process.denoise(network, x, sigma, cond),
+                lambda x, sigma: clean(x, sigma, cond),
                 x,
                 grid,
                 lambda: noise(rows, next(steps)),

@@ -47,7 +47,8 @@ DEVIATIONS = (
     "T is 1,000 and parents are noised to step 100; the paper does not say.",
     "The step enters as an embedding; embeddings of 32, two linear layers with 256 between "
     "them, batches of 256; the paper does not say.",
-    "Genes are standardised for the network, and what comes out is not below zero.",
+    "Genes are standardised for the network, and the clean estimate of a step stays within the "
+    "values seen of each gene.",
     "A tenth of the visible cells, chosen at random over all sections, stops the training after "
     "a tenth of its length without a better error.",
     "The type is withheld in a tenth of the training rows, so that it need not be known.",
@@ -328,6 +329,7 @@ class StDiffusionPaper(Method):
             stream=stream,
             device=self.device,
             monitor=monitor,
+            limits=(self.values.min(axis=0), self.values.max(axis=0)),
         )
 
     def _speed(self, training: PaperTraining, width: int, depth: int, monitor: Monitor) -> Speed:
