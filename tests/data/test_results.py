@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -490,3 +491,15 @@ def test_a_store_without_measured_tissue_is_described_all_the_same(tmp_path) -> 
     assert said["sections"] == []
     assert [r["name"] for r in said["results"]] == ["mine"]
     assert len(said["notes"]) == 1
+
+
+def test_distance_and_confidence_come_back(tmp_path: Path) -> None:
+    section = replace(
+        a_section(), distance=np.linspace(0, 9, 30), confidence=np.linspace(1, 0.1, 30)
+    )
+    saved = save(section, tmp_path / "new.zarr")
+    loaded = load_result(tmp_path / "new.zarr", saved.table)
+    np.testing.assert_allclose(loaded.distance, section.distance)
+    np.testing.assert_allclose(loaded.confidence, section.confidence)
+    plain = save(a_section("plain"), tmp_path / "new.zarr")
+    assert load_result(tmp_path / "new.zarr", plain.table).confidence is None

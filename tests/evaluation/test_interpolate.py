@@ -16,7 +16,8 @@ from napari_stdiff.compute.errors import StdiffError
 from napari_stdiff.compute.monitor import Cancelled, Monitor, Progress
 from napari_stdiff.data.prediction import Prediction
 from napari_stdiff.data.tissue import Tissue
-from napari_stdiff.evaluation.interpolate import default_methods, evaluate_interpolate
+from napari_stdiff.evaluation.interpolate import Tier, default_methods, evaluate_interpolate
+from napari_stdiff.evaluation.report import format_report
 from napari_stdiff.methods.base import Method
 from napari_stdiff.methods.registry import interpolation_methods, method_class
 from napari_stdiff.scoring.section import SCORES
@@ -208,3 +209,64 @@ def test_published_baselines_on_real_tissue(real_data: Callable[[str], Path]) ->
 def test_an_outermost_section_lies_between_nothing(tissue: Tissue) -> None:
     with pytest.raises(StdiffError, match="both sides"):
         evaluate_interpolate(tissue, hide="section_1", methods=["linear"])
+
+
+def test_an_outermost_section_is_marked_as_extrapolation(tissue: Tissue) -> None:
+    config = InterpolateConfig(extrapolate=True)
+    outer = evaluate_interpolate(
+        tissue, hide="section_1", methods=["typed-knn"], n_draws=0, config=config
+    )
+    inner = evaluate_interpolate(
+        tissue, hide="section_2", methods=["typed-knn"], n_draws=0, config=config
+    )
+    assert outer["protocol"]["extrapolated"] is True
+    assert inner["protocol"]["extrapolated"] is False
+    assert "weaker" in format_report(outer)
+    assert "weaker" not in format_report(inner)
+
+
+@pytest.mark.parametrize("tier", ["A", "B", "C"])
+def test_every_score_says_its_tier(tissue: Tissue, tier: Tier) -> None:
+    result = evaluate_interpolate(
+        tissue, hide="section_2", methods=["linear"], tier=tier, n_draws=0
+    )
+    assert f"(tier {tier})" in result["protocol"]["tier_means"]
+    assert result["protocol"]["tier_means"] in format_report(result)
+
+
+def test_genes_one_by_one(tissue: Tissue) -> None:
+    def result(tier: Tier) -> dict[str, Any]:
+        return evaluate_interpolate(
+            tissue, hide="section_3", methods=["field"], tier=tier, n_draws=0, per_gene=True
+        )
+
+    paired = result("A")
+    genes = paired["per_gene"]["field"]
+    assert set(genes) == set(tissue.genes)
+    known = [v for v in genes.values() if v is not None]
+    assert np.mean(known) == pytest.approx(paired["methods"]["field"]["pcc"], abs=1e-6)
+    assert "per_gene" not in result("C")
+
+
+def test_a_layer_is_hidden_and_scored_where_it_is(tissue: Tissue) -> None:
+    result = evaluate_interpolate(
+        tissue,
+        hide="Layer 4",
+        methods=["typed-knn"],
+        n_draws=0,
+        config=InterpolateConfig(section="section_3"),
+    )
+    protocol = result["protocol"]
+    assert protocol["section"] == "section_3"
+    assert len(protocol["parents"]) == 2
+    own = (tissue.section == "section_3") & (tissue.layer == "Layer 4")
+    assert protocol["hidden_cells"] == own.sum()
+    assert result["methods"]["typed-knn"]["pcc"] > 0.1
+
+
+def test_chosen_lambda_is_told(tissue: Tissue) -> None:
+    config = QUICK.but(blend="chosen")
+    result = evaluate_interpolate(
+        tissue, hide="section_3", methods=["stdiffusion", "linear"], n_draws=1, config=config
+    )
+    assert set(result["protocol"]["lambda"]) == {"stdiffusion"}
