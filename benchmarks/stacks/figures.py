@@ -130,7 +130,7 @@ def enrichment(account: Account) -> Any:
         score = account.score(title, "enrichment_agreement")
         axis.set_title(title if score is None else f"{title}, r = {score:.2f}", fontsize=9)
     figure.colorbar(image, ax=axes, shrink=0.7, label="z score", pad=0.015)
-    figure.suptitle(f"{account.title}: which labels are neighbours", fontsize=11)
+    figure.suptitle(f"{account.title}: which labels are neighbours", fontsize=11, y=1.06)
     return figure
 
 
@@ -258,7 +258,7 @@ def dress(axis: Any, title: str, below: str = "") -> None:
 
 def dot_size(n: int) -> float:
     """Return the area of a dot, so that `n` of them fill a panel."""
-    return float(np.clip(14_000 / max(n, 1), 1.5, 60))
+    return float(np.clip(20_000 / max(n, 1), 1.5, 60))
 
 
 def _colors(n: int) -> np.ndarray:
