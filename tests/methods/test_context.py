@@ -31,7 +31,6 @@ def test_a_cells_own_section_is_not_looked_at(context: Context) -> None:
     changed.__dict__["scale"] = context.scale
     after = changed.around(cells.coords[mine], cells.code[mine], without="s2")
     np.testing.assert_array_equal(before.condition, after.condition)
-    np.testing.assert_array_equal(before.average, after.average)
 
 
 def test_each_cell_is_described_by_itself(context: Context) -> None:
@@ -41,7 +40,19 @@ def test_each_cell_is_described_by_itself(context: Context) -> None:
     whole = context.around(coords, code)
     part = context.around(coords[[5, 3]], code[[5, 3]])
     np.testing.assert_array_equal(part.condition, whole.condition[[5, 3]])
-    np.testing.assert_array_equal(part.average, whole.average[[5, 3]])
+    np.testing.assert_array_equal(part.kind, whole.kind[[5, 3]])
+    np.testing.assert_allclose(whole.kind.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_within_sections_a_cell_is_described_without_itself(make_tissue: Make) -> None:
+    cells = VisibleCells.of(make_tissue(), within=True)
+    own = np.arange(len(cells.code))
+    other = np.where(own == 3, (cells.code + 1) % len(cells.types), cells.code)
+    unknown = np.full(len(own), -1)
+    before = Context(cells).around(cells.coords, unknown, skip=own)
+    after = Context(replace(cells, code=other)).around(cells.coords, unknown, skip=own)
+    np.testing.assert_array_equal(before.condition[3], after.condition[3])
+    assert (before.condition != after.condition).any()  # but its neighbours see it
 
 
 def test_one_scale_for_all_axes(context: Context) -> None:

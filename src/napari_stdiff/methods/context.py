@@ -13,14 +13,18 @@ import numpy as np
 
 from ..diffusion.basis import Basis
 from .cells import VisibleCells
-from .flanks import SectionTrees, average_rows, flank_groups
+from .flanks import SectionTrees, flank_groups
 
 _NEAR = (15, 60)  # neighbours whose types make up the two scales of composition
-_PER_SECTION = 60
 _FREQUENCIES = 48
 _BANDWIDTH = 1.2
-RANK = 400  # genes up to this many are taken one by one, more through their principal axes
+FEW = 400  # genes up to this many are taken one by one, more through their principal axes
 CLIP = 10.0  # standard deviations beyond which a value is an outlier
+
+
+def rank_of(n_cells: int, n_genes: int) -> int:
+    """Return how many columns stand for the genes: all, or fewer axes where cells are few."""
+    return n_genes if n_genes <= FEW else int(np.clip(n_cells / 40, 50, 200))
 
 
 @dataclass(frozen=True)
@@ -30,14 +34,14 @@ class Surroundings:
     Attributes
     ----------
     condition
-        (cells, features) float32, what a network is given.
-    average
-        (cells, genes) float32 weighted mean of near cells of the same type (of any type where
-        it is not known): the best closed-form guess.
+        (cells, features) float32, what a network is given of type and place.
+    kind
+        (cells, types) float32: 1 for the cell's type, or the shares around it where it is not
+        known.
     """
 
     condition: np.ndarray
-    average: np.ndarray
+    kind: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -54,11 +58,11 @@ class Context:
 
     cells: VisibleCells
     frequency: float = 0.5
-    _trees: SectionTrees = field(init=False, repr=False)
+    trees: SectionTrees = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         trees = SectionTrees(self.cells.coords, self.cells.section, self.cells.code)
-        object.__setattr__(self, "_trees", trees)
+        object.__setattr__(self, "trees", trees)
 
     @cached_property
     def frame(self) -> tuple[np.ndarray, float]:
@@ -80,7 +84,8 @@ class Context:
     @cached_property
     def basis(self) -> Basis:
         """Basis of standardised expression, for what the network is given and gives."""
-        return Basis.fit(self.standard(self.cells.expression), RANK, 0)
+        x = self.cells.expression
+        return Basis.fit(self.standard(x), rank_of(*x.shape), 0)
 
     @cached_property
     def spacing(self) -> float:
@@ -118,7 +123,6 @@ class Context:
         """
         n, n_types = len(coords), len(self.cells.types)
         mix = np.zeros((n, len(_NEAR) * n_types), dtype=np.float32)
-        average = np.zeros((n, len(self.cells.genes)), dtype=np.float32)
         gaps = np.zeros((n, 2), dtype=np.float32)
         depth = {s: z for s, z in self.cells.section_z.items() if s != without}
         within = self.cells.within
@@ -128,10 +132,6 @@ class Context:
             gaps[rows] = np.abs(away[:, [0, -1]]) / self.spacing
             if n_types:
                 mix[rows] = self._composition(coords[rows], sections, n_types, own)
-        for rows, sections in flank_groups(depth, coords[:, 0], 4, within=within):
-            own = None if skip is None else skip[rows]
-            index, weights = self.near(coords[rows], code[rows], sections, _PER_SECTION, own)
-            average[rows] = average_rows(index, weights, self.cells.expression)
         known = code >= 0
         kind = mix[:, :n_types].copy()
         kind[known] = np.eye(n_types, dtype=np.float32)[code[known]] if n_types else 0
@@ -146,9 +146,8 @@ class Context:
             np.cos(angle),
             2 * mix,
             gaps,
-            self.basis.encode(self.standard(average)),
         ]
-        return Surroundings(np.concatenate(parts, axis=1).astype(np.float32), average)
+        return Surroundings(np.concatenate(parts, axis=1).astype(np.float32), kind)
 
     def near(
         self,
@@ -156,23 +155,20 @@ class Context:
         code: np.ndarray,
         sections: list[str],
         k: int,
-        skip: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return near cells of the same type and Gaussian weights by distance.
 
-        A cell whose type none of the sections has takes near cells of any type; the row in
-        `skip`, the cell itself, is not taken.
+        A cell whose type none of the sections has takes near cells of any type.
 
         Returns
         -------
         index, weights
             (cells, sections, k) row numbers, and weights that sum to 1 over both.
         """
-        index, distance = self._trees.near(coords, code, sections, k, skip)
+        index, distance = self.trees.near(coords, code, sections, k)
         lost = (code >= 0) & ~(index >= 0).any(axis=(1, 2))
         if lost.any():
-            own = None if skip is None else skip[lost]
-            index[lost], distance[lost] = self._trees.near(coords[lost], None, sections, k, own)
+            index[lost], distance[lost] = self.trees.near(coords[lost], None, sections, k)
         there = index >= 0
         depth = self.cells.section_z
         away = np.array([depth[s] for s in sections]) - coords[:, :1]
@@ -188,7 +184,7 @@ class Context:
         self, coords: np.ndarray, sections: list[str], n_types: int, skip: np.ndarray | None
     ) -> np.ndarray:
         """Return shares of each type among the nearest cells, at two scales, both flanks."""
-        index, _ = self._trees.near(coords, None, sections, max(_NEAR), skip)
+        index, _ = self.trees.near(coords, None, sections, max(_NEAR), skip)
         code = np.where(index >= 0, self.cells.code[index], -1)
         out = []
         for k in _NEAR:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -16,8 +17,9 @@ from ..diffusion.fit import Score, Trained, train
 from ..diffusion.process import Process
 from ..diffusion.scores import NormalScores
 from .cells import VisibleCells
-from .context import RANK, Context, Surroundings
+from .context import Context, Surroundings, rank_of
 from .donors import Donors
+from .experts import Experts
 from .network import (
     DrawAndMean,
     Shape,
@@ -28,10 +30,30 @@ from .network import (
     weights_of,
 )
 from .settings import InterpolationSettings
+from .stack import Stack
 from .streams import cell_uniforms
 
 TYPE_DROPOUT = 0.1
 MEAN_SHARE = 0.4  # of a batch, trained on the means; the rest is noised
+_TIES = 4  # ways that ties are broken for training, where genes go through their axes
+
+
+@dataclass(frozen=True)
+class Around:
+    """What is known of cells before the network is asked.
+
+    Attributes
+    ----------
+    condition
+        (cells, features) float32, what the network is given.
+    values, scores
+        (cells, rank) float32 closed-form guesses at expression and at normal scores, as
+        coefficients.
+    """
+
+    condition: np.ndarray
+    values: np.ndarray
+    scores: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -48,12 +70,15 @@ class How:
     average
         Mix the two parents' values by lambda (the paper), or start from the second with
         probability lambda.
+    share
+        Of the closed-form guess in the means of scores; the rest is the network's.
     sampler, steps
         How it is denoised.
     """
 
     noise: float
     carry: float
+    share: float
     average: bool
     sampler: str
     steps: int
@@ -79,7 +104,11 @@ class Core:
         self.normal = NormalScores.fit(cells.expression)
         self._low, self._high = self.normal.ranks(cells.expression)
         middle = self.normal.scores(self._low, self._high, np.float32(0.5))
-        self.basis = Basis.fit(middle, RANK, config.seed)
+        self.basis = Basis.fit(middle, rank_of(*middle.shape), config.seed)
+        targets = [self.context.basis.encode(self.context.standard(cells.expression))]
+        targets.append(self.basis.encode(middle))
+        self._targets = np.hstack(targets).astype(np.float32)
+        self.experts = Experts(cells, self._targets, self.context.trees)
 
     def train(
         self,
@@ -89,28 +118,34 @@ class Core:
         score: Score | None = None,
     ) -> Trained:
         """Fit the network; `score` looks at it now and then."""
-        typed, untyped = self._conditions(monitor)
-        values = self.context.basis.encode(self.context.standard(self.cells.expression))
+        typed, untyped = self._own(monitor)
+        values = self._targets[:, : self.context.basis.rank]
         shape = Shape(
-            self.basis.rank, self.context.basis.rank, typed.shape[1], config.width, config.depth
+            self.basis.rank,
+            self.context.basis.rank,
+            typed.condition.shape[1],
+            config.width,
+            config.depth,
         )
         self.network = shape.build(config.seed).to(self.device)
-        with_type, without_type = torch.from_numpy(typed), torch.from_numpy(untyped)
-        targets = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+        with_type = torch.from_numpy(typed.condition)
+        without_type = torch.from_numpy(untyped.condition)
+        targets = torch.from_numpy(np.ascontiguousarray(values))
+        scores = self._broken_ties(config.seed)
         dropout = TYPE_DROPOUT if self.cells.types else 0.0
 
         def loss(net: nn.Module, rows: Tensor, generator: torch.Generator) -> Tensor:
             assert isinstance(net, DrawAndMean)
-            n = rows.numpy()
-            u = torch.rand(len(n), self._low.shape[1], generator=generator).numpy()
-            x0 = self._tensor(self.basis.encode(self._scores(n, u)))
-            drop = torch.rand(len(n), 1, generator=generator) < dropout
+            x0 = scores(rows, generator)
+            drop = torch.rand(len(rows), 1, generator=generator) < dropout
             cond = torch.where(drop, without_type[rows], with_type[rows]).to(self.device)
-            few = max(int(MEAN_SHARE * len(n)), 1)
+            few = max(int(MEAN_SHARE * len(rows)), 1)
             value_mean, score_mean = net.means(cond[:few])
             plain = ((value_mean - targets[rows[:few]].to(self.device)) ** 2).mean()
             plain = plain + ((score_mean - x0[:few]) ** 2).mean()
-            noised = self.process.loss(net, x0[few:], cond[few:], generator) if few < len(n) else 0
+            noised = (
+                self.process.loss(net, x0[few:], cond[few:], generator) if few < len(rows) else 0
+            )
             return noised + plain
 
         trained = train(
@@ -126,27 +161,63 @@ class Core:
         )
         assert isinstance(trained.network, DrawAndMean)
         self.network = trained.network
-        self._parent_means = self.means(typed)[1]
+        self._parents = typed.scores, self.means(typed.condition)[1]
         return trained
 
-    def around(self, coords: np.ndarray, code: np.ndarray) -> Surroundings:
-        """Describe new cells by the sections that flank them."""
-        return self.context.around(coords, code)
+    def around(self, coords: np.ndarray, code: np.ndarray) -> Around:
+        """Describe new cells by what is measured around them."""
+        there = self.context.around(coords, code)
+        return self._around(there.condition, self.stack.predict(coords, code, there.kind))
+
+    def _around(self, condition: np.ndarray, guesses: np.ndarray) -> Around:
+        values, scores = np.split(guesses, [self.context.basis.rank], axis=1)
+        return Around(np.hstack([condition, values]), values, scores)
+
+    def _broken_ties(self, seed: int) -> Callable[[Tensor, torch.Generator], Tensor]:
+        """Return a function that gives rows as coefficients of scores with ties broken at random.
+
+        Through principal axes this is costly, so it is done a few times beforehand.
+        """
+        n, genes = self._low.shape
+        if self.basis.vectors is None:
+
+            def fresh(rows: Tensor, generator: torch.Generator) -> Tensor:
+                u = torch.rand(len(rows), genes, generator=generator).numpy()
+                return self._tensor(self._scores(rows.numpy(), u))
+
+            return fresh
+        every, rng = np.arange(n), np.random.default_rng([seed, 11])
+        made = np.empty((_TIES, n, self.basis.rank), dtype=np.float32)
+        for out in made:
+            for rows in np.array_split(every, n // 500 + 1):
+                u = rng.random((len(rows), genes), dtype=np.float32)
+                out[rows] = self.basis.encode(self._scores(rows, u))
+        ways = torch.from_numpy(made)
+
+        def kept(rows: Tensor, generator: torch.Generator) -> Tensor:
+            way = torch.randint(_TIES, (len(rows),), generator=generator)
+            return ways[way, rows].to(self.device)
+
+        return kept
+
+    def decode(self, values: np.ndarray) -> np.ndarray:
+        """Return expression (cells, genes) of coefficients (cells, rank)."""
+        mean, std = self.context.scale
+        return self.context.basis.decode(values) * std + mean
 
     def means(
         self, condition: np.ndarray, network: DrawAndMean | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean expression (cells, genes), and mean scores (cells, rank)."""
+        """Return the network's means of expression and of scores, as coefficients."""
         values, scores = in_chunks((network or self.network).means, self.device, condition)
-        mean, std = self.context.scale
-        return self.context.basis.decode(values) * std + mean, scores
+        return values, scores
 
     def draw(
         self,
         number: int,
         donors: Donors,
         coords: np.ndarray,
-        condition: np.ndarray,
+        around: Around,
         score_mean: np.ndarray,
         how: How,
         monitor: Monitor,
@@ -162,15 +233,15 @@ class Core:
         u = cell_uniforms(self.seed, coords, self._low.shape[1], stream).T.astype(np.float32)
         if how.average:
             share = donors.weight[:, None].astype(np.float32)
-            first, rest1 = self._parent(rows[:, 0], u, score_mean, how.carry)
-            other, rest2 = self._parent(rows[:, 1], u, score_mean, how.carry)
+            first, rest1 = self._parent(rows[:, 0], u, score_mean, how)
+            other, rest2 = self._parent(rows[:, 1], u, score_mean, how)
             start = (1 - share) * first + share * other
             rest = (1 - share) * rest1 + share * rest2
         else:
             chosen = np.where(second, rows[:, 1], rows[:, 0])
-            start, rest = self._parent(chosen, u, score_mean, how.carry)
+            start, rest = self._parent(chosen, u, score_mean, how)
         if how.noise > 0:
-            start = self._denoise(start, coords, condition, stream + 1, how, monitor)
+            start = self._denoise(start, coords, around.condition, stream + 1, how, monitor)
         return self.normal.values(self.basis.decode(start) + rest)
 
     def _denoise(
@@ -198,47 +269,62 @@ class Core:
         )
 
     def _parent(
-        self, rows: np.ndarray, u: np.ndarray, score_mean: np.ndarray, carry: float
+        self, rows: np.ndarray, u: np.ndarray, score_mean: np.ndarray, how: How
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return a parent's coefficients, moved to the target, and what the basis leaves out."""
+        share = np.float32(how.share)
         scores = self._scores(rows, u)
         code = self.basis.encode(scores)
         rest = np.float32(0) * scores
         if self.basis.vectors is not None:
             rest = scores - self.basis.decode(code)
-        return code + np.float32(carry) * (score_mean - self._parent_means[rows]), rest
+        guessed, learned = (part[rows] for part in self._parents)
+        parent_mean = share * guessed + (np.float32(1) - share) * learned
+        return code + np.float32(how.carry) * (score_mean - parent_mean), rest
 
     def _scores(self, rows: np.ndarray, u: np.ndarray) -> np.ndarray:
         return self.normal.scores(self._low[rows], self._high[rows], u)
 
-    def _conditions(self, monitor: Monitor) -> tuple[np.ndarray, np.ndarray]:
-        """Return conditions of the visible cells with and without their type."""
+    def encode(self, expression: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return coefficients of (cells, genes) expression, and of its normal scores."""
+        middle = self.normal.scores(*self.normal.ranks(expression), np.float32(0.5))
+        values = self.context.basis.encode(self.context.standard(expression))
+        return values, self.basis.encode(middle)
+
+    @staticmethod
+    def blend(around: Around, learned: np.ndarray, share: float) -> np.ndarray:
+        """Return means of scores: the closed-form guess and what the network learned, mixed."""
+        return np.float32(share) * around.scores + np.float32(1 - share) * learned
+
+    def _own(self, monitor: Monitor) -> tuple[Around, Around]:
+        """Describe the visible cells, with and without their type, as if not measured."""
         cells = self.cells
         blind = np.full(len(cells.code), -1)
+        unknown = self._described(blind, monitor)
+        known = self._described(cells.code, monitor) if cells.types else unknown
+        blocks = (slice(0, self.context.basis.rank), slice(self.context.basis.rank, None))
+        importance = np.concatenate([self.context.basis.scale, self.basis.scale]) ** 2
+        self.stack = Stack.fit(self.experts, blocks, importance, unknown.kind, monitor)
+        out = [
+            self._around(there.condition, self.stack.predict_own(code, there.kind, monitor))
+            for there, code in ((known, cells.code), (unknown, blind))[: 2 if cells.types else 1]
+        ]
+        self.experts.forget()
+        return out[0], out[-1]
+
+    def _described(self, code: np.ndarray, monitor: Monitor) -> Surroundings:
+        """Describe types and places of the visible cells by other sections, or other cells."""
+        cells = self.cells
         if cells.within:
-            own = np.arange(len(cells.code))
+            return self.context.around(cells.coords, code, skip=np.arange(len(code)))
+        parts: dict[str, Surroundings] = {}
+        order = [np.flatnonzero(cells.section == name) for name in cells.section_z]
+        for name, rows in zip(cells.section_z, order, strict=True):
             monitor.check()
-            typed, untyped = (
-                self.context.around(cells.coords, code, skip=own).condition
-                for code in (cells.code if cells.types else blind, blind)
-            )
-            return typed, untyped
-        parts: list[tuple[np.ndarray, np.ndarray]] = []
-        order: list[np.ndarray] = []
-        for name in cells.section_z:
-            rows = np.flatnonzero(cells.section == name)
-            monitor.check()
-            both = [
-                self.context.around(cells.coords[rows], code[rows], without=name).condition
-                for code in ((cells.code, blind) if cells.types else (blind,))
-            ]
-            parts.append((both[0], both[-1]))
-            order.append(rows)
+            parts[name] = self.context.around(cells.coords[rows], code[rows], without=name)
         back = np.argsort(np.concatenate(order))
-        return (
-            np.concatenate([p[0] for p in parts])[back],
-            np.concatenate([p[1] for p in parts])[back],
-        )
+        condition = np.concatenate([p.condition for p in parts.values()])[back]
+        return Surroundings(condition, np.concatenate([p.kind for p in parts.values()])[back])
 
     def _tensor(self, x: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32)).to(self.device)
@@ -250,8 +336,9 @@ class Core:
         meta, tensors = self.cells.pack()
         shape = self.network.shape
         meta["shape"] = {k: getattr(shape, k) for k in Shape.__dataclass_fields__}
-        tensors["parent_means"] = self._parent_means
-        return meta, tensors | weights_of(self.network)
+        guessed, learned = self._parents
+        tensors |= {"parents.guessed": guessed, "parents.learned": learned}
+        return meta, tensors | self.stack.pack() | weights_of(self.network)
 
     @classmethod
     def unpack(
@@ -261,5 +348,6 @@ class Core:
         core = cls(VisibleCells.unpack(meta, tensors), config)
         core.network = Shape(**meta["shape"]).build(0).to(core.device)
         put_weights(core.network, tensors)
-        core._parent_means = tensors["parent_means"]
+        core.stack = Stack.unpack(tensors, core.experts)
+        core._parents = tensors["parents.guessed"], tensors["parents.learned"]
         return core

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-from scipy import linalg, sparse
+from scipy import sparse
 
 from ..compute.monitor import Monitor
 from ..data.prediction import Prediction, Query
@@ -16,6 +16,7 @@ from .cells import VisibleCells, unmatched_note
 from .files import read_model, refuse_misfit, write_model
 from .flanks import label_codes
 from .settings import InterpolationSettings
+from .smooth import solve_ridge, waves_at
 from .streams import cell_uniforms
 
 _WAVES = 150
@@ -63,9 +64,9 @@ class Field(Method):
         with monitor.stage("Fitting"):
             features = self._features(cells.coords, cells.code)
             gram = features.T @ features, features.T @ cells.expression
-            self.typed = _solve(*gram, penalty, len(self.types))
+            self.typed = solve_ridge(*gram, penalty, len(self.types))
             untyped = features.shape[1] - len(self.types)
-            self.untyped = _solve(gram[0][:untyped, :untyped], gram[1][:untyped], penalty, 0)
+            self.untyped = solve_ridge(gram[0][:untyped, :untyped], gram[1][:untyped], penalty, 0)
             rows = np.arange(len(cells.code))
             if len(rows) > _RESIDUALS:
                 rng = np.random.default_rng(config.seed)
@@ -146,14 +147,9 @@ class Field(Method):
 
     def _features(self, coords: np.ndarray, code: np.ndarray) -> np.ndarray:
         """Return (cells, features): 1, cosines and sines, then the type as 0 and 1."""
-        # axis by axis, so that a row does not depend on the other rows to the last bit
-        scaled = (coords - self.centre) / (self.bandwidth * self.extent)
-        phase = sum(scaled[:, [axis]] * self.waves[axis] for axis in range(3))
-        size = np.sqrt(1.0 / self.waves.shape[1])
+        reach = self.bandwidth * self.extent
         types = code[:, None] == np.arange(len(self.types))
-        return np.hstack(
-            [np.ones((len(coords), 1)), np.cos(phase) * size, np.sin(phase) * size, types]
-        )
+        return np.hstack([waves_at(coords, self.centre, reach, self.waves), types])
 
     def _mean(self, coords: np.ndarray, code: np.ndarray) -> np.ndarray:
         """Return (cells, genes) float32; cells of unknown type by the field without types."""
@@ -184,7 +180,7 @@ class Field(Method):
             rest = gram - own.T @ own, right - own.T @ truth
             for j, penalty in enumerate(_PENALTIES):
                 monitor.check()
-                predicted = own @ _solve(*rest, penalty, len(self.types))
+                predicted = own @ solve_ridge(*rest, penalty, len(self.types))
                 errors[j] += float(((predicted - truth) ** 2).mean())
         return errors
 
@@ -198,12 +194,3 @@ _TENSORS = (
     "untyped_residuals",
     "residual_code",
 )
-
-
-def _solve(gram: np.ndarray, right: np.ndarray, penalty: float, n_types: int) -> np.ndarray:
-    """Return ridge coefficients; the constant and the types are hardly penalised."""
-    weight = np.full(len(gram), penalty)
-    weight[0] = 1e-6
-    weight[len(gram) - n_types :] = 1.0
-    out: np.ndarray = linalg.solve(gram + np.diag(weight), right, assume_a="pos")
-    return out

@@ -18,7 +18,7 @@ from ..data.prediction import Prediction, Query
 from ..data.tissue import Tissue
 from .base import Cost, Method, collect, complete
 from .cells import VisibleCells, unmatched_note
-from .context import RANK
+from .context import FEW, rank_of
 from .core import Core
 from .cost import network_cost
 from .donors import Donors
@@ -91,16 +91,18 @@ class StDiffusion(Method):
         code = label_codes(query.cell_type, cells.types, n)
         around = core.around(coords, code)
         monitor.check()
-        values, scores = core.means(around.condition)
-        share = self.chosen.neighbour_share
-        mean = np.maximum(share * around.average + (1 - share) * values, 0).astype(np.float32)
+        values, learned = core.means(around.condition)
+        share = np.float32(self.chosen.guess_share)
+        mean = core.decode(share * around.values + (1 - share) * values)
+        mean = np.maximum(mean, 0).astype(np.float32)
+        scores = core.blend(around, learned, self.chosen.score_share)
         draws = None
         if n_draws:
             fixed = self.config.blend_value if self.config.blend == "fixed" else None
             donors = Donors.of(core.context, coords, code, fixed, self.config.neighbours)
             how = self.chosen.how(self.config)
             draws = collect(
-                lambda i: core.draw(i, donors, coords, around.condition, scores, how, monitor),
+                lambda i: core.draw(i, donors, coords, around, scores, how, monitor),
                 n_draws,
                 mean.shape,
                 monitor,
@@ -133,9 +135,11 @@ class StDiffusion(Method):
     @classmethod
     def cost(cls, tissue: Tissue, config: InterpolationSettings, n_cells: int) -> Cost:
         """Estimate from the size of the network and the speed of this machine."""
-        genes, types = min(tissue.n_genes, RANK), len(known_labels(tissue.cell_type))
+        genes = rank_of(tissue.n_cells, tissue.n_genes)
+        types = len(known_labels(tissue.cell_type))
         condition = 3 * types + 1 + 3 + 96 + 2 + genes
         shape = Shape(genes, genes, condition, config.width, config.depth)
+        few = tissue.n_genes <= FEW
         trial = config.within or len(tissue.sections) > 2
         rows = int(_steps(tissue.n_cells, config) * (1 + TRIAL * trial) * config.batch_size)
         draws = n_cells * config.draws + TRIAL_DRAWS * trial
@@ -150,8 +154,9 @@ class StDiffusion(Method):
             device=config.device,
             batch_size=config.batch_size,
             random_numbers=draws * (tissue.n_genes + genes),
-            converted=tissue.n_genes * (rows + 2 * draws) + 3 * visible * (1 + trial),
-            axes=2 * visible * RANK * (1 + trial) if tissue.n_genes > RANK else 0,
+            converted=tissue.n_genes * ((rows if few else 0) + 2 * draws)
+            + (3 if few else 7) * visible * (1 + trial),
+            axes=0 if few else 6 * visible * genes * (1 + trial),
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,20 +11,22 @@ import numpy as np
 from ..compute.monitor import Monitor
 from ..scoring.distribution import crps
 from .cells import VisibleCells
-from .core import Core, How
+from .core import Around, Core, How
 from .donors import Donors
 from .network import DrawAndMean
 from .settings import InterpolationSettings
 
-_CHECKED = 1500  # cells that the mean is checked on
-_DRAWN = 500  # cells that are drawn
+_CHECKED = 1500  # cells that the means are checked on
+_DRAWN = 500  # cells that are drawn, fewer where genes are many
+_DRAWN_VALUES = 1_000_000
 _DRAWS = 8
-_NOISE = (0.3, 0.6, 1.0)
-TRIAL_DRAWS = _DRAWN * _DRAWS * 2 * len(_NOISE)  # cells drawn at most when settings are chosen
+_NOISE = (0.1, 0.3, 0.6, 1.0)
 _AS_GOOD = 1.005  # a score this close to the best is as good
 _CARRY = {"off": 0.0, "half": 0.5, "full": 1.0}
 _SHARES = np.linspace(0, 1, 11)
 _SHORTEST = 0.2
+# cells drawn to choose settings, all draws counted, at most
+TRIAL_DRAWS = _DRAWN * _DRAWS * (len(_CARRY) + len(_NOISE) - 1)
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,10 @@ class Chosen:
 
     Attributes
     ----------
-    neighbour_share
-        Share of the neighbours' average in the mean; the rest is the network's.
+    guess_share
+        Share of the closed-form guess in the mean; the rest is the network's.
+    score_share
+        The same in the means of scores, which parents are carried by.
     noise
         Level t.
     carry
@@ -43,7 +47,8 @@ class Chosen:
         Share of the training steps after which the left-out error was lowest.
     """
 
-    neighbour_share: float = 0.3
+    guess_share: float = 0.5
+    score_share: float = 0.5
     noise: float = 0.3
     carry: float = 0.5
     length: float = 1.0
@@ -53,6 +58,7 @@ class Chosen:
         return How(
             noise=config.noise_level or self.noise,
             carry=self.carry if config.carry == "auto" else _CARRY[config.carry],
+            share=self.score_share,
             average=config.mixing == "average",
             sampler=config.sampler,
             steps=config.sampler_steps,
@@ -91,49 +97,61 @@ def choose(
         left = np.sort(rng.choice(left, _CHECKED, replace=False))
     core = Core(cells.rows(kept), config)
     coords, code, truth = cells.coords[left], cells.code[left], cells.expression[left]
-    around = core.around(coords, code)
-
-    def error(network: Any) -> float:
-        assert isinstance(network, DrawAndMean)
-        return float(((core.means(around.condition, network)[0] - truth) ** 2).mean())
+    values, scores = core.encode(truth)
+    sizes = core.context.basis.scale**2, core.basis.scale**2
 
     with monitor.stage("Fitting without some cells", 0.85):
+        around: list[Around] = []
+
+        def error(network: Any) -> float:
+            assert isinstance(network, DrawAndMean)
+            if not around:
+                around.append(core.around(coords, code))
+            learned = core.means(around[0].condition, network)[0]
+            return float((((learned - values) ** 2) * sizes[0]).mean())
+
         trained = core.train(steps, config, monitor, error)
-    values, scores = core.means(around.condition)
-    errors = [
-        float(((np.maximum(s * around.average + (1 - s) * values, 0) - truth) ** 2).mean())
-        for s in _SHARES
+    there = around[0] if around else core.around(coords, code)
+    learned = core.means(there.condition)
+    shares = [
+        _best_share(guess, other, wanted, size)
+        for guess, other, wanted, size in zip(
+            (there.values, there.scores), learned, (values, scores), sizes, strict=True
+        )
     ]
-    some = np.arange(min(_DRAWN, len(left)))
+    best = Chosen(shares[0], shares[1], length=max(trained.best_steps / steps, _SHORTEST))
+    some = np.arange(min(_DRAWN, len(left), max(_DRAWN_VALUES // truth.shape[1], 50)))
     donors = Donors.of(core.context, coords[some], code[some], None, config.neighbours)
-    options = [(t, c) for t in _NOISE for c in (0.5, 1.0)]
-    losses: list[float] = []
-    for i, (t, c) in enumerate(options):
-        how = How(t, c, config.mixing == "average", config.sampler, config.sampler_steps)
-        monitor.check()
+    few = Around(there.condition[some], there.values[some], there.scores[some])
+    mean = core.blend(few, learned[1][some], shares[1])
+
+    def loss(noise: float, carry: float) -> float:
+        how = replace(best, noise=noise, carry=carry).how(config)
         draws = [
-            core.draw(k, donors, coords[some], around.condition[some], scores[some], how, monitor)
-            for k in range(_DRAWS)
+            core.draw(k, donors, coords[some], few, mean, how, monitor) for k in range(_DRAWS)
         ]
-        monitor.step(i + 1, len(options), f"noise level {t:g}")
-        losses.append(crps(truth[some], np.array(draws)) or 0.0)
-    noise, carry = _least_noise(options, losses)
-    return Chosen(
-        neighbour_share=float(_SHARES[int(np.argmin(errors))]),
-        noise=noise,
-        carry=carry,
-        length=max(trained.best_steps / steps, _SHORTEST),
-    )
+        return crps(truth[some], np.array(draws)) or 0.0
+
+    carries = [loss(_NOISE[0], c) for c in _CARRY.values()]
+    monitor.step(1, 2, "carry")
+    carry = list(_CARRY.values())[int(np.argmin(carries))]
+    noises = [min(carries), *(loss(t, carry) for t in _NOISE[1:])]
+    monitor.step(2, 2, "noise level")
+    return replace(best, carry=carry, noise=_least_noise(noises))
 
 
-def _least_noise(
-    options: Sequence[tuple[float, float]], losses: Sequence[float]
-) -> tuple[float, float]:
-    """Return the least noise that is as good as any, and the carry that goes with it best.
+def _best_share(
+    guess: np.ndarray, learned: np.ndarray, truth: np.ndarray, size: np.ndarray
+) -> float:
+    """Return the share of the closed-form guess that leaves the least error."""
+    errors = [(((s * guess + (1 - s) * learned - truth) ** 2) * size).mean() for s in _SHARES]
+    return float(_SHARES[int(np.argmin(errors))])
+
+
+def _least_noise(losses: Sequence[float]) -> float:
+    """Return the least noise that is as good as any.
 
     Noise costs co-expression, which the score hardly sees, so it has to earn its place.
     """
     good = min(losses) * _AS_GOOD
-    least = min(t for (t, _), loss in zip(options, losses, strict=True) if loss <= good)
-    here = [(loss, c) for (t, c), loss in zip(options, losses, strict=True) if t == least]
-    return least, min(here)[1]
+    return min(t for t, loss in zip(_NOISE, losses, strict=True) if loss <= good)
