@@ -9,8 +9,13 @@ import numpy as np
 import pytest
 
 from napari_stdiff import cli
+from napari_stdiff.cli.sweep import telling_gene
+from napari_stdiff.data.prediction import Prediction, Query
+from napari_stdiff.data.record import RunRecord
 from napari_stdiff.data.results import load_result
+from napari_stdiff.data.virtual import VirtualSection
 from napari_stdiff.tasks.fitted import forget
+from napari_stdiff.tasks.sweep import Sweep
 
 KNN = ("--method", "typed-knn", "--neighbours", "8", "--draws", "2")
 NETWORK = ("--epochs", "1", "--width", "16", "--depth", "1", "--draws", "1")
@@ -96,6 +101,19 @@ def test_sweep_writes_every_lambda(
     out = capsys.readouterr().out
     assert "predicts the training section 'section_3' best" in out
     assert "play no part in the choice" in out
+
+
+def test_the_gene_of_the_picture_is_the_one_that_lambda_changes() -> None:
+    rng = np.random.default_rng(0)
+    genes = np.array(["still", "moved", "noisy"])
+    sections = []
+    for value in (0.1, 0.9):
+        mean = rng.normal(size=(50, 3)) * [1, 1, 9] + [5, 5 + 4 * value, 5]
+        record = RunRecord(task="sweep", method="stdiffusion")
+        query = Query(rng.random((50, 3)))
+        sections.append(VirtualSection("v", query, Prediction(genes, mean), "um", record))
+    result = Sweep((0.1, 0.9), tuple(sections), 0.5, None, {}, sections[0].record)
+    assert telling_gene(result) == "moved"
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,12 @@ def sweep(
         Parameter(group=_OUT, help="Write a picture of the sections side by side to this PNG."),
     ] = "",
     color: Annotated[
-        str, _EMPTY, Parameter(group=_OUT, help="Gene or obs column to colour the picture by.")
+        str,
+        _EMPTY,
+        Parameter(
+            group=_OUT,
+            help="Gene to colour the picture by; left away, the one that lambda changes most.",
+        ),
     ] = "",
     config: Annotated[InterpolateConfig, Parameter(name="*", group=_TASK)] = _INTERPOLATE,
     read: Reading = _READING,
@@ -107,10 +112,19 @@ def _picture(tissue: Tissue, result: Sweep, to: str, color: str) -> None:
     from ..viewer.show import show as show_tissue
     from ..viewer.strip import Strip
 
-    viewer = show_tissue(tissue, color=color or None, block=False)
+    # types and positions are those of every lambda: only a gene shows what lambda does
+    viewer = show_tissue(tissue, color=color or telling_gene(result), block=False)
     try:
         Strip(session_of(viewer)).show(result.sections, [f"{v:g}" for v in result.values])
         settle()
         take_pictures(viewer, Path(to))
     finally:
         viewer.close()
+
+
+def telling_gene(result: Sweep) -> str:
+    """Return the gene whose mean over the cells differs most between first and last lambda."""
+    first, last = (result.sections[i].prediction for i in (0, -1))
+    spread = first.mean.std(axis=0) + last.mean.std(axis=0) + 1e-6
+    change = abs((last.mean - first.mean).mean(axis=0)) / spread
+    return str(first.genes[int(change.argmax())])
