@@ -134,8 +134,9 @@ def choose(
 
     carries = [loss(_NOISE[0], c) for c in _CARRY.values()]
     monitor.step(1, 2, "carry")
-    carry = list(_CARRY.values())[int(np.argmin(carries))]
-    noises = [min(carries), *(loss(t, carry) for t in _NOISE[1:])]
+    # the means are better after the whole training than here, so carrying is, too
+    carry = _last_as_good(list(_CARRY.values()), carries)
+    noises = [carries[list(_CARRY.values()).index(carry)], *(loss(t, carry) for t in _NOISE[1:])]
     monitor.step(2, 2, "noise level")
     return replace(best, carry=carry, noise=_least_noise(noises))
 
@@ -148,10 +149,15 @@ def _best_share(
     return float(_SHARES[int(np.argmin(errors))])
 
 
+def _last_as_good(options: Sequence[float], losses: Sequence[float]) -> float:
+    """Return the last option whose loss is as good as any."""
+    good = min(losses) * _AS_GOOD
+    return [o for o, loss in zip(options, losses, strict=True) if loss <= good][-1]
+
+
 def _least_noise(losses: Sequence[float]) -> float:
     """Return the least noise that is as good as any.
 
     Noise costs co-expression, which the score hardly sees, so it has to earn its place.
     """
-    good = min(losses) * _AS_GOOD
-    return min(t for t, loss in zip(_NOISE, losses, strict=True) if loss <= good)
+    return _last_as_good(_NOISE[::-1], losses[::-1])
