@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from napari_stdiff.compute.config import Config, setting
 from napari_stdiff.compute.errors import StdiffError
 from napari_stdiff.data.read_config import ReadConfig
-from napari_stdiff.tasks.config import InterpolateConfig
+from napari_stdiff.tasks.config import AlignConfig, GenerateConfig, InterpolateConfig
 from napari_stdiff.viewer import remember as memory
 from napari_stdiff.viewer.fields import ChoiceField, FloatField, PathField, bounds_of
 from napari_stdiff.viewer.forms import ConfigForm, Folded
 
-CONFIGS: list[type[Config]] = [InterpolateConfig, ReadConfig]
+CONFIGS: list[type[Config]] = [InterpolateConfig, GenerateConfig, AlignConfig, ReadConfig]
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz_0123456789/.", min_size=1, max_size=12)
 
 

@@ -59,7 +59,7 @@ def test_what_is_told_is_said_in_words(where: Where) -> None:
     where.hiding.setChecked(True)
     assert "tier" not in where.values()
     words = [where.tier.itemText(i) for i in range(where.tier.count())]
-    assert "their positions (B)" in words
+    assert "positions (B)" in words
     where.tier.setCurrentIndex(where.tier.findData("B"))
     assert where.values() == {"hide": "second", "tier": "B"}
     where.at_depth.setChecked(True)  # a tier is about what is hidden

@@ -101,6 +101,8 @@ class Aligned:
         session = self.session
         if tissue is not session.tissue:
             session.move_tissue(tissue, after)
+            if self.is_after and self.system:
+                session.save_results()  # of the time before it was saved
         self.changed.emit()
 
     def saver(self, out: str = "") -> Callable[[], str]:

@@ -113,6 +113,7 @@ class Landmarks:
             },
             axis_labels=("z", "y", "x"),
             projection_mode="all",
+            canvas_size_limits=(0, 10_000),  # else napari draws a dot where there is none
             metadata={KEY: State(role="landmarks", section=section, virtual=False)},
         )
         layer.events.data.connect(self._number)

@@ -196,8 +196,8 @@ class Session:
 
     def save_results(self) -> None:
         """Save, in the background, what is in memory alone; for a store that came later."""
-        for name in [n for n in self.results if n not in self.kept.stored_as]:
-            self.notes.pop(name, None)
+        for name in [n for n in self.results if n in self.notes]:
+            del self.notes[name]
             self._write(name)
 
     def add_result(self, section: VirtualSection, persist: bool = True) -> str:

@@ -83,9 +83,9 @@ class AlignPanel(QWidget):
         if aligned.system:
             self.kept.setText(f"Saved as the coordinate system '{aligned.system}'.")
         elif aligned.can_hold:
-            self.kept.setText("Not saved: Save adds a coordinate system to the store.")
+            self.kept.setText("Not saved yet. Save adds a coordinate system to the store.")
         else:
-            self.kept.setText("Not saved: the data takes no coordinate system, a new store does.")
+            self.kept.setText("Not saved yet. Save as … writes a new store with both frames.")
         self.save_button.setVisible(aligned.can_hold)
         self.set_usable(True)
 
@@ -113,25 +113,24 @@ def describe(alignment: Alignment) -> str:
         f"<b>{verdict}</b>: {before:.2f} before, {after:.2f} after. "
         f"{escape(alignment.fixed)} stays."
     )
-    rows = ["<tr><td></td>" + "".join(
-        f"<td align='right'>{word}</td>" for word in ("turned", "moved", "before", "after")
-    ) + "</tr>"]  # fmt: skip
+    rows = [_row("", ("turned", "moved", "before", "after"))]
     for name, section in quality.get("sections", {}).items():
         shift = (section["shift_y"] ** 2 + section["shift_x"] ** 2) ** 0.5
-        turned = f"{section['rotation']:.0f}°" + (", mirrored" if section["mirrored"] else "")
+        turned = f"{round(section['rotation'])}°" + (", mirrored" if section["mirrored"] else "")
         cells = (
             turned,
             escape(f"{shift:.3g}{unit_words(alignment.unit)}"),
             f"{section['before']:.2f}",
             f"<b>{section['after']:.2f}</b>",
         )
-        rows.append(
-            f"<tr><td>{escape(name)}</td>"
-            + "".join(f"<td align='right' style='padding-left:7px'>{cell}</td>" for cell in cells)
-            + "</tr>"
-        )
+        rows.append(_row(name, cells))
     text = f"<p style='margin:2px 0'>{head}</p><table style='margin:3px 0'>{''.join(rows)}</table>"
     if alignment.record.notes:
         items = "".join(f"<li>{escape(note)}</li>" for note in alignment.record.notes)
         text += f"<ul style='margin:2px 0 2px 12px; -qt-list-indent:0'>{items}</ul>"
     return text
+
+
+def _row(name: str, cells: tuple[str, ...]) -> str:
+    right = "".join(f"<td align='right' style='padding-left:7px'>{cell}</td>" for cell in cells)
+    return f"<tr><td>{escape(name)}</td>{right}</tr>"

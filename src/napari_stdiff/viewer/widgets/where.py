@@ -27,14 +27,14 @@ TIERS = {
     "C": "nothing given",
 }
 _GIVEN = {
-    "auto": "all that is known of its cells",
-    "A": "their positions and types (A)",
-    "B": "their positions (B)",
+    "auto": "all that is known",
+    "A": "positions and types (A)",
+    "B": "positions (B)",
     "C": "nothing (C)",
 }
 _WARNING = (
-    "Beyond the measured sections nothing holds the prediction from the other side: it is weaker "
-    "the farther away, and fades on the canvas."
+    "<b>Extrapolation</b>: nothing was measured on the other side, so the prediction is weaker "
+    "the farther it is; its cells fade on the canvas."
 )
 
 
@@ -122,14 +122,15 @@ class Where(QWidget):
         if len(names) > 2:
             self.section.setCurrentIndex(len(names) // 2)  # an inner one has both parents
         for name in layer_names(tissue):
-            self.section.addItem(f"layer {name}", ("layers", name))
+            words = name if name.lower().startswith("layer") else f"layer {name}"
+            self.section.addItem(words, ("layers", name))
         if not names or (len(names) < 3 and layer_names(tissue)):
             self.section.setCurrentIndex(max(self.section.count() - 2, 0))
         self.section.blockSignals(False)
         has_layers = bool(layer_names(tissue))
         self.hiding.setText(f"Hide a section{' or layer' * has_layers} and compare")
         self.inside.clear()
-        self.inside.addItem("the section with most of it", "auto")
+        self.inside.addItem("where most of it is", "auto")
         for name in names:
             self.inside.addItem(name, name)
         few = len(names) == 1
