@@ -147,7 +147,7 @@ def test_a_cancelled_fit_raises_and_keeps_nothing(tissue: Tissue) -> None:
 
 def test_cancelled_while_drawing_hands_back_what_is_done(tissue: Tissue) -> None:
     def listener(progress: Progress) -> None:
-        if progress.message.startswith("draw 2"):
+        if progress.message.startswith("draw 3"):
             monitor.cancel()
 
     monitor = Monitor(listener, interval=0)
@@ -227,7 +227,7 @@ def test_a_tier_with_cells_takes_no_others(tissue: Tissue, tier: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "fact"), [("stdiffusion", "neighbour_share"), ("stdiffusion-paper", "deviations")]
+    ("method", "fact"), [("stdiffusion", "noise"), ("stdiffusion-paper", "deviations")]
 )
 def test_the_record_says_what_the_model_chose(tissue: Tissue, method: str, fact: str) -> None:
     record = interpolate(tissue, config=QUICK.but(method=method), hide="s2").record
