@@ -59,6 +59,7 @@ def main(said: list[str] | None = None) -> int:
         args.tier,
         args.draws,
         args.scale_to,
+        args.full_limit,
         args.data,
         args.work,
         _say,
@@ -120,7 +121,14 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=600.0,
         metavar="SECONDS",
-        help="for a paper's configuration that would take over an hour (default: 600)",
+        help="for a paper's configuration that would take too long (default: 600)",
+    )
+    add(
+        "--full-limit",
+        type=float,
+        default=3600.0,
+        metavar="SECONDS",
+        help="how long is too long (default: 3600)",
     )
     add("--data", type=Path, default=DATA, metavar="DIR", help="folder with the .h5ad files")
     add("--work", type=Path, default=WORK, metavar="DIR", help="folder of the finished units")

@@ -58,6 +58,7 @@ def plan(
     tier: str,
     draws: int,
     scale_to: float,
+    full_limit: float,
     data: Path,
     work: Path,
     say: Say,
@@ -77,7 +78,7 @@ def plan(
             say(f"{ALL[name].title}: cannot be opened, left out ({_short(str(error))}).")
     order = sorted(methods, key=lambda m: METHODS.index(m) if m in METHODS else -1)
     return [
-        Unit(case, method, seed, tier, draws, scale_to)
+        Unit(case, method, seed, tier, draws, scale_to, full_limit)
         for method in order
         for seed in seeds
         for case in cases

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -177,8 +177,7 @@ def _row(method: str, held: list[tuple[dict[str, Any], dict[str, np.ndarray]]]) 
         known = [v for r in results if (v := r["scores"].get(name)) is not None]
         scores[name] = float(np.mean(known)) if known else None
     seconds = float(np.mean([r["fit_seconds"] + r["sample_seconds"] for r in results]))
-    full = [r["facts"].get("full_seconds_estimated") for r in results]
-    known_full = [f for f in full if f is not None]
+    known_full = [r["facts"]["full_seconds_estimated"] for r in results if _scaled(r["facts"])]
     return Row(
         method,
         scores,
@@ -189,6 +188,12 @@ def _row(method: str, held: list[tuple[dict[str, Any], dict[str, np.ndarray]]]) 
         [r["seed"] for r in results],
         [arrays for _, arrays in held],
     )
+
+
+def _scaled(facts: Mapping[str, Any]) -> bool:
+    """Tell whether a paper's configuration was run smaller than it is printed."""
+    full = facts.get("full_configuration", {})
+    return any(facts.get(name) != size for name, size in full.items())
 
 
 def _arrays(unit: Unit, work: Path, truths: dict[bytes, np.ndarray]) -> dict[str, np.ndarray]:

@@ -67,9 +67,9 @@ class Unit:
         What is given of the hidden section: "auto", "A", "B" or "C".
     draws
         Draws a cell.
-    scale_to
+    scale_to, full_limit
         Seconds that a paper's configuration is scaled to where its full run would take longer
-        than an hour.
+        than `full_limit`.
     """
 
     case: Case
@@ -78,11 +78,13 @@ class Unit:
     tier: str = "auto"
     draws: int = 16
     scale_to: float = 600.0
+    full_limit: float = 3600.0
 
     @property
     def key(self) -> str:
         """Name of the unit, good for a file; what differs gives another name."""
-        scaled = f"-to{self.scale_to:g}" if self.method.endswith("-paper") else ""
+        paper = self.method.endswith("-paper")
+        scaled = f"-over{self.full_limit:g}-to{self.scale_to:g}" if paper else ""
         return f"{self.case.key}/{self.tier}-{self.draws}/{self.method}{scaled}-s{self.seed}"
 
     def dump(self) -> str:
@@ -113,7 +115,7 @@ def run_unit(unit: Unit, data: Path, work: Path) -> None:
     cls = class_of(unit.method)
     estimate = cls.cost(loaded.visible, config, query.n_cells)
     full = estimate.seconds
-    if unit.method.endswith("-paper") and full > 3600 and "scale_to" in type(config).model_fields:
+    if unit.method.endswith("-paper") and full > unit.full_limit:
         config = config.but(scale_to=unit.scale_to)
     before = _reset_peak()
     start = perf_counter()
@@ -295,6 +297,12 @@ def _reset_peak() -> float:
 
 
 def _peak() -> float:
+    """Return the highest memory in use so far, in MiB."""
+    status = Path("/proc/self/status")
+    if status.exists():  # rusage also counts what the process that started this one used
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 2**10
     kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return kib / (2**20 if os.uname().sysname == "Darwin" else 2**10)
 
