@@ -147,7 +147,7 @@ class Measured:
             return np.full(len(yx), -1)
         tree = cKDTree(self.yx[known])
         k = min(2 * _AROUND, len(known))
-        distance, index = tree.query(yx, k=list(range(1, k + 1)))
+        distance, index = (np.asarray(found) for found in tree.query(yx, k=list(range(1, k + 1))))
         width = self.spacing[known][index[:, 0]][:, None]
         weights = np.exp(-(distance**2 - distance[:, :1] ** 2) / (2 * width**2))
         edges = np.cumsum(weights, axis=1)

@@ -28,7 +28,7 @@ def is_grid(yx: np.ndarray) -> bool:
 def basis(yx: np.ndarray) -> np.ndarray:
     """Return (2, 2) the two steps of the grid that (n, 2) spots lie on, as rows y, x."""
     tree = cKDTree(yx)
-    distance, index = tree.query(yx, k=min(9, len(yx)))
+    distance, index = (np.asarray(found) for found in tree.query(yx, k=min(9, len(yx))))
     step = float(np.median(distance[:, 1]))
     pairs = (distance[:, 1:] > 0.5 * step) & (distance[:, 1:] < _REACH * step)
     rows, columns = np.nonzero(pairs)
