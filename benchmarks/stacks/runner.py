@@ -37,7 +37,7 @@ METHODS = (
     "stdiffusion",
     "stdiffusion-paper",
 )
-_GUESS = {"stdiffusion": 120.0, "stdiffusion-paper": 1800.0, "gaussian-process": 90.0}
+_GUESS = {"stdiffusion": 120.0, "gaussian-process": 90.0, "spateo-deep": 300.0}
 Say = Callable[[str], None]
 
 
@@ -235,7 +235,9 @@ class _Clock:
         if own:
             return median(own)
         others = [t for (m, _), taken in self.taken.items() if m == unit.method for t in taken]
-        return median(others) if others else _GUESS.get(unit.method, 20.0)
+        if others:
+            return median(others)
+        return unit.scale_to if unit.method.endswith("-paper") else _GUESS.get(unit.method, 20.0)
 
 
 def _spelled(seconds: float) -> str:
