@@ -113,7 +113,7 @@ def task(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeTask]:
     monkeypatch.setattr(
         dock_module,
         "estimate_cost",
-        lambda t, c: Estimate("Copies cells.", Cost(512_000, 40.0, 200.0)),
+        lambda *_: Estimate("Copies cells.", Cost(512_000, 40.0, 200.0)),
     )
     monkeypatch.setattr(memory, "remembered_path", lambda: tmp_path / "docks.json")
     notification_manager.records.clear()
@@ -256,8 +256,7 @@ def test_hiding_a_section_gives_scores_in_words(
     opened: InterpolateWidget, task: FakeTask, qtbot: Any
 ) -> None:
     opened.where.hiding.click()
-    row = opened.where.section.findData("section_2")
-    opened.where.section.setCurrentIndex(row)
+    opened.where.set_values(hide="section_2")
     task.go.set()
     start(qtbot, opened, task)
     finish(qtbot, opened)
