@@ -25,7 +25,8 @@ _DATE = "2026-11-20"
 PEERS = (
     Peer(
         "Spateo 1.1.1",
-        "compared (`spateo-deep`, its default settings), in a Python of its own: it installs, but "
+        "`spateo-deep` (its default settings) in the tables where a Python that has it is named "
+        "(`STDIFF_SPATEO_PYTHON`): it installs, but "
         f"imports only with scipy < 1.15, numpy < 2.3 and statsmodels < 0.14.5 ({_DATE}). It has "
         "no draws. Its Gaussian process (one variational model a gene) would take hours a section "
         "and is left out.",

@@ -65,25 +65,22 @@ def lambda_sweep(case: Case, held: dict[str, np.ndarray]) -> Any:
     from .figures import dot_size, dress
 
     values = held["values"]
-    figure = plt.figure(figsize=(1.45 * (len(values) + 1), 4.4), layout="constrained")
-    grid = figure.add_gridspec(2, len(values) + 1, height_ratios=(1.2, 1))
+    figure = plt.figure(figsize=(1.45 * (len(values) + 1), 4.6), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=(1.2, 1))
+    axes = list(above.subplots(1, len(values) + 1))
+    left, right = below.subplots(1, 2)
     everything = np.concatenate([held["truth"], held["maps"].ravel()])
     low, high = np.quantile(everything, [0.02, 0.98])
     panels = [(f"{v:g}", held["coords"], m) for v, m in zip(values, held["maps"], strict=True)]
     panels.append(("measured", held["truth_coords"], held["truth"]))
     marks = None
-    axes = []
-    for column, (title, coords, shown) in enumerate(panels):
-        axis = figure.add_subplot(grid[0, column])
+    for axis, (title, coords, shown) in zip(axes, panels, strict=True):
         size = dot_size(len(coords)) / 5
         marks = axis.scatter(
             coords[:, 2], coords[:, 1], c=shown, s=size, linewidths=0, vmin=low, vmax=high
         )
         dress(axis, title)
-        axes.append(axis)
-    figure.colorbar(marks, ax=axes, shrink=0.7, pad=0.01, label=str(held["gene"]))
-    left = figure.add_subplot(grid[1, : len(values) // 2])
-    right = figure.add_subplot(grid[1, len(values) // 2 + 1 :])
+    above.colorbar(marks, ax=axes, shrink=0.7, pad=0.01, label=str(held["gene"]))
     for axis, scores, name in (
         (left, held["training"], "left-out training section"),
         (right, held["target"], "hidden section (plays no part)"),
