@@ -15,6 +15,13 @@ from PIL import Image
 from qtpy.QtCore import Qt
 
 from napari_stdiff.data.tissue import Histology, Tissue
+from napari_stdiff.viewer.session import session_of
+from napari_stdiff.viewer.show import settle, show, take_pictures
+from napari_stdiff.viewer.widgets.align import AlignWidget
+from napari_stdiff.viewer.widgets.dock import frame_of
+from napari_stdiff.viewer.widgets.generate import GenerateWidget
+from napari_stdiff.viewer.widgets.interpolate import InterpolateWidget
+from napari_stdiff.viewer.widgets.run_dock import RunDock
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
@@ -41,37 +48,42 @@ def main() -> None:
         IMAGES.mkdir(exist_ok=True)
         for source, target in KEPT.items():
             shrink(work / source, IMAGES / target)
-        for name, press in (("generate", generated), ("align", aligned), ("lambda", swept)):
+        # the last one leaves a result in the store
+        for name, press in (("align", aligned), ("lambda", swept), ("generate", generated)):
             dock(tissue if press is not aligned else scattered(tissue), press, work / name)
             shrink(work / f"{name}_window.png", IMAGES / f"{name}-dock.png")
 
 
 def dock(tissue: Tissue, press: Callable[[Viewer], Any], picture: Path) -> None:
     """Open `tissue`, let `press` press the buttons of a dock, and take its picture."""
-    from napari_stdiff.viewer.show import settle, show, take_pictures
-
     viewer = show(tissue, block=False)
     viewer.window.resize(1280, 800)
+    settle()
     widget = press(viewer)
     while widget._job is not None:
         settle(1)
-    settle()
-    viewer.window._qt_window.resizeDocks(  # where the words are
-        [widget.parent()], [380], Qt.Orientation.Horizontal
-    )
     take_pictures(viewer, picture.with_suffix(".png"))
     viewer.close()
 
 
-def opened(viewer: Viewer, name: str) -> Any:
-    """Return the dock called `name`."""
-    return viewer.window.add_plugin_dock_widget("napari-stdiff", name)[1]
+def opened(viewer: Viewer, kind: type[RunDock[Any]], name: str) -> Any:
+    """Return the dock called `name`, wide enough for its words."""
+    window = viewer.window._qt_window
+    widget = window.findChild(kind)
+    if widget is None:
+        _, widget = viewer.window.add_plugin_dock_widget("napari-stdiff", name)
+    frame = frame_of(widget)
+    frame.raise_()
+    settle()
+    window.resizeDocks([frame], [380], Qt.Orientation.Horizontal)
+    settle()
+    session_of(viewer).stack.look()
+    return widget
 
 
 def generated(viewer: Viewer) -> Any:
-    """Make a section denser."""
-    widget = opened(viewer, "Generate cells")
-    widget.form.fields["cells"].value = "denser"
+    """Draw a section once more."""
+    widget = opened(viewer, GenerateWidget, "Generate cells")
     widget.form.fields["method"].value = "typed-knn"
     widget.run_bar.run_button.click()
     return widget
@@ -79,14 +91,14 @@ def generated(viewer: Viewer) -> Any:
 
 def aligned(viewer: Viewer) -> Any:
     """Bring sections into one frame."""
-    widget = opened(viewer, "Align sections")
+    widget = opened(viewer, AlignWidget, "Align sections")
     widget.run_bar.run_button.click()
     return widget
 
 
 def swept(viewer: Viewer) -> Any:
     """Lay a section at several lambdas side by side."""
-    widget = opened(viewer, "Interpolate sections")
+    widget = opened(viewer, InterpolateWidget, "Interpolate sections")
     widget.form.fields["epochs"].value = 5
     widget.where.hiding.click()
     widget.sweep.unfold()
