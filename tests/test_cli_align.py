@@ -55,6 +55,11 @@ def test_into_the_store_and_out_again(
     assert json.loads(record.read_text(encoding="utf-8"))["task"] == "align"
     assert list(list_alignments(store)) == ["aligned"]
     assert read(store, coordinate_system="aligned").n_cells == read(store).n_cells
+    assert run("info", store) == 0
+    assert "aligned  by expression" in capsys.readouterr().out
+    assert run("info", store, "--json") == 0
+    (listed,) = json.loads(capsys.readouterr().out)["alignments"]
+    assert (listed["name"], listed["record"]["task"]) == ("aligned", "align")
     assert run("align", store, "--undo", "aligned") == 0
     assert read_zarr(store).coordinate_systems == ["global"]
     assert run("align", store, "--undo", "aligned") == 2

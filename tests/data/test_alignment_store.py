@@ -107,10 +107,19 @@ def test_an_object_and_the_store_behind_it(sdata: Any, tmp_path: Path) -> None:
     left = files_of(path)
     assert set(left) == set(before)
     for file, content in before.items():  # all data to the byte, metadata in meaning
-        if file.name == "zarr.json" and file.parent == path:
-            continue
         same_text = left[file] == content
         assert same_text or json.loads(left[file]) == json.loads(content), file
+
+
+def test_consolidated_metadata_stays(sdata: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    sdata.write(path)
+    tissue = read(path)
+    save_alignment(alignment_of(tissue), path, tissue)
+    root = json.loads((path / "zarr.json").read_bytes())
+    held = root["consolidated_metadata"]["metadata"]["shapes/section_2_circles"]["attributes"]
+    systems = [t["output"]["name"] for t in held["coordinateTransformations"]]
+    assert sorted(systems) == ["aligned", "global"]
 
 
 def test_a_new_store_has_both_systems(sdata: Any, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ def describe_any(data: str, read_config: ReadConfig) -> dict[str, Any]:
         "tables": [],
         "images": sorted(tissue.histology),
         "results": [],
+        "alignments": [],
         "sections": [
             {"name": name, "z": depth[name], "cells": int((tissue.section == name).sum())}
             for name in tissue.sections
@@ -71,6 +72,12 @@ def of_store(described: Mapping[str, Any]) -> str:
         lines += [f"    {line}" for line in _of_record(record)]
     if not described["results"]:
         lines.append("  none")
+    if described["alignments"]:
+        lines += ["", "Alignments (coordinate systems)"]
+    for alignment in described["alignments"]:
+        record = alignment["record"]
+        lines.append(f"  {alignment['name']}  by {record['method']}, {record['created']}")
+        lines += [f"    {line}" for line in _of_record(record)]
     if described["notes"]:
         lines += ["", "How it was read"]
         lines += [f"  {note}" for note in described["notes"]]
@@ -109,7 +116,7 @@ def _of_record(record: Mapping[str, Any]) -> list[str]:
     target = ", ".join(
         f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}"
         for k, v in record["target"].items()
-        if v not in (None, "")
+        if v not in (None, "") and k != "given"  # the notes say it
     )
     scores = ", ".join(f"{k} {v:.3f}" for k, v in record["scores"].items() if v is not None)
     seconds = ", ".join(f"{k} {v:.1f} s" for k, v in record["seconds"].items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from .checks import listing
 from .elements import axes_of, systems_of
 from .images import fitting
 from .record import RunRecord
-from .result_list import list_results
+from .result_list import list_results, record_of
 from .store import KINDS, ROOT_FILES, check_store, free_name, is_store, writable
 from .tissue import Tissue
 
@@ -115,7 +115,8 @@ def list_alignments(store: str | Path | SpatialData) -> dict[str, RunRecord]:
         held = zarr.open_group(check_store(store), mode="r").attrs.get(ALIGNMENTS_KEY, {})
     else:
         held = _kept(store)
-    return {str(k): RunRecord.model_validate_json(v["record"]) for k, v in held.items()}
+    records = {str(k): record_of(v.get("record")) for k, v in held.items()}
+    return {name: record for name, record in records.items() if record is not None}
 
 
 def section_elements(sdata: SpatialData, tissue: Tissue) -> dict[str, str]:
@@ -253,19 +254,27 @@ def _write(sdata: SpatialData, names: Iterable[str], alignments: Mapping[str, An
         path = Path(sdata.path)
         try:
             writable(path)
+            consolidated = sdata.has_consolidated_metadata()
             for name in names:
                 sdata.write_transformations(name)
-            zarr.open_group(path, mode="r+", use_consolidated=False).attrs[ALIGNMENTS_KEY] = dict(
-                alignments
-            )
-            if sdata.has_consolidated_metadata():
+            root = zarr.open_group(path, mode="r+", use_consolidated=False)
+            _put(root.attrs, alignments)
+            if consolidated:  # writing the attributes has dropped it
                 sdata.write_consolidated_metadata()
         except OSError as error:
             raise StdiffError(
                 f"{path} cannot be written ({error.strerror or error}); it is as it was. Write a "
                 "new store instead."
             ) from error
-    sdata.attrs[ALIGNMENTS_KEY] = dict(alignments)
+    _put(sdata.attrs, alignments)
+
+
+def _put(attrs: MutableMapping[str, Any], alignments: Mapping[str, Any]) -> None:
+    """Keep the alignments among the attributes, or nothing where there are none."""
+    if alignments:
+        attrs[ALIGNMENTS_KEY] = dict(alignments)
+    elif ALIGNMENTS_KEY in attrs:
+        del attrs[ALIGNMENTS_KEY]
 
 
 @contextmanager

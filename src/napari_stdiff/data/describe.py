@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..compute.errors import StdiffError
+from .alignment_store import list_alignments
 from .read_config import ReadConfig
 from .result_list import list_results, regions_of
 from .store import check_store
@@ -31,7 +32,8 @@ def describe(
     dict
         ``path``, ``unit``, ``sections`` (name, z, cells), ``genes`` (number), ``cells``,
         ``tables`` (name, cells, genes, regions, generated), ``images``, ``coordinate_system``,
-        ``results`` (name, element, cells, genes, record) and ``notes`` of the reader.
+        ``results`` (name, element, cells, genes, record), ``alignments`` (name of the coordinate
+        system, record) and ``notes`` of the reader.
     """
     from spatialdata import read_zarr
 
@@ -72,6 +74,10 @@ def describe(
                 "record": info.record.model_dump(mode="json"),
             }
             for info in results
+        ],
+        "alignments": [
+            {"name": name, "record": record.model_dump(mode="json")}
+            for name, record in sorted(list_alignments(sdata).items())
         ],
     }
     try:
