@@ -26,7 +26,9 @@ def experts_of(cells: VisibleCells, values: np.ndarray | None = None) -> Experts
 def stack_of(cells: VisibleCells) -> Stack:
     shares = np.full((len(cells.code), len(cells.types)), 1 / max(len(cells.types), 1))
     genes = cells.expression.shape[1]
-    return Stack.fit(experts_of(cells), (slice(0, genes),), np.ones(genes), shares, Monitor())
+    rows = np.arange(len(cells.code))
+    blocks = (slice(0, genes),)
+    return Stack.fit(experts_of(cells), blocks, np.ones(genes), shares, rows, Monitor())
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +73,8 @@ def test_a_type_that_is_nowhere_takes_cells_of_any_type(cells: VisibleCells) -> 
 def test_one_section_is_enough_within_it(cells: VisibleCells) -> None:
     one = replace(cells.rows(cells.section == "s1"), within=True)
     stack = stack_of(one)
-    out = stack.predict_own(one.code, np.eye(len(one.types))[one.code], Monitor())
+    rows = np.arange(len(one.code))
+    out = stack.predict_own(rows, one.code, np.eye(len(one.types))[one.code], Monitor())
     assert np.isfinite(out).all()
 
 

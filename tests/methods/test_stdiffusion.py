@@ -228,3 +228,23 @@ def test_what_was_chosen_yields_to_what_is_said() -> None:
 def test_noise_has_to_earn_its_place() -> None:
     assert _least_noise([0.2502, 0.2501, 0.25, 0.26]) == 0.1
     assert _least_noise([0.27, 0.27, 0.25, 0.26]) == 0.6
+
+
+def test_in_a_hurry_it_learns_from_some_of_the_cells(
+    make_tissue: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_stdiff.methods.stdiffusion.QUICK_CELLS", 100)
+    visible, hidden = make_tissue(n=300).split("s2")
+    quick = InterpolationSettings(effort="quick", width=32, depth=1, device="cpu")
+    method = StDiffusion().fit(visible, None, quick, Monitor())
+    assert method.facts()["carry"] == 0
+    out = method.sample(query(hidden), 2, Monitor())
+    method.save(tmp_path / "model")
+    again = StDiffusion.load(tmp_path / "model", visible).sample(query(hidden), 2, Monitor())
+    np.testing.assert_array_equal(out.mean, again.mean)
+    np.testing.assert_array_equal(out.draws, again.draws)
+    method.configure(quick.but(carry="full"))
+    with pytest.raises(StdiffError, match="full effort"):
+        method.sample(query(hidden), 2, Monitor())
+    slow = StDiffusion.cost(visible, QUICK, hidden.n_cells)
+    assert StDiffusion.cost(visible, quick, hidden.n_cells).seconds < slow.seconds

@@ -108,6 +108,8 @@ class Core:
         targets = [self.context.basis.encode(self.context.standard(cells.expression))]
         targets.append(self.basis.encode(middle))
         self._targets = np.hstack(targets).astype(np.float32)
+        # closed-form and learned means of the visible cells' scores; None: no carrying
+        self._parents: tuple[np.ndarray, np.ndarray] | None = None
         self.experts = Experts(cells, self._targets, self.context.trees)
 
     def train(
@@ -116,10 +118,18 @@ class Core:
         config: InterpolationSettings,
         monitor: Monitor,
         score: Score | None = None,
+        at_most: int = 0,
     ) -> Trained:
-        """Fit the network; `score` looks at it now and then."""
-        typed, untyped = self._own(monitor)
-        values = self._targets[:, : self.context.basis.rank]
+        """Fit the network; `score` looks at it now and then.
+
+        With `at_most`, on so many cells, and parents cannot be carried; 0 takes all.
+        """
+        seen = np.arange(len(self.cells.code))
+        if 0 < at_most < len(seen):
+            rng = np.random.default_rng([config.seed, 17])
+            seen = np.sort(rng.choice(seen, at_most, replace=False))
+        typed, untyped = self._own(seen, monitor)
+        values = self._targets[seen, : self.context.basis.rank]
         shape = Shape(
             self.basis.rank,
             self.context.basis.rank,
@@ -131,7 +141,7 @@ class Core:
         with_type = torch.from_numpy(typed.condition)
         without_type = torch.from_numpy(untyped.condition)
         targets = torch.from_numpy(np.ascontiguousarray(values))
-        scores = self._broken_ties(config.seed)
+        scores = self._broken_ties(seen, config.seed)
         dropout = TYPE_DROPOUT if self.cells.types else 0.0
 
         def loss(net: nn.Module, rows: Tensor, generator: torch.Generator) -> Tensor:
@@ -161,8 +171,15 @@ class Core:
         )
         assert isinstance(trained.network, DrawAndMean)
         self.network = trained.network
-        self._parents = typed.scores, self.means(typed.condition)[1]
+        self._parents = None
+        if not at_most:
+            self._parents = typed.scores, self.means(typed.condition)[1]
         return trained
+
+    @property
+    def carries(self) -> bool:
+        """Whether parents can be moved to a target's mean."""
+        return self._parents is not None
 
     def around(self, coords: np.ndarray, code: np.ndarray) -> Around:
         """Describe new cells by what is measured around them."""
@@ -173,17 +190,19 @@ class Core:
         values, scores = np.split(guesses, [self.context.basis.rank], axis=1)
         return Around(np.hstack([condition, values]), values, scores)
 
-    def _broken_ties(self, seed: int) -> Callable[[Tensor, torch.Generator], Tensor]:
-        """Return a function that gives rows as coefficients of scores with ties broken at random.
+    def _broken_ties(
+        self, seen: np.ndarray, seed: int
+    ) -> Callable[[Tensor, torch.Generator], Tensor]:
+        """Return a function that gives rows of `seen` as scores with ties broken at random.
 
         Through principal axes this is costly, so it is done a few times beforehand.
         """
-        n, genes = self._low.shape
+        n, genes = len(seen), self._low.shape[1]
         if self.basis.vectors is None:
 
             def fresh(rows: Tensor, generator: torch.Generator) -> Tensor:
                 u = torch.rand(len(rows), genes, generator=generator).numpy()
-                return self._tensor(self._scores(rows.numpy(), u))
+                return self._tensor(self._scores(seen[rows.numpy()], u))
 
             return fresh
         every, rng = np.arange(n), np.random.default_rng([seed, 11])
@@ -191,7 +210,7 @@ class Core:
         for out in made:
             for rows in np.array_split(every, n // 500 + 1):
                 u = rng.random((len(rows), genes), dtype=np.float32)
-                out[rows] = self.basis.encode(self._scores(rows, u))
+                out[rows] = self.basis.encode(self._scores(seen[rows], u))
         ways = torch.from_numpy(made)
 
         def kept(rows: Tensor, generator: torch.Generator) -> Tensor:
@@ -278,9 +297,11 @@ class Core:
         rest = np.float32(0) * scores
         if self.basis.vectors is not None:
             rest = scores - self.basis.decode(code)
-        guessed, learned = (part[rows] for part in self._parents)
-        parent_mean = share * guessed + (np.float32(1) - share) * learned
-        return code + np.float32(how.carry) * (score_mean - parent_mean), rest
+        if self._parents and how.carry:
+            guessed, learned = (part[rows] for part in self._parents)
+            mean = share * guessed + (np.float32(1) - share) * learned
+            code = code + np.float32(how.carry) * (score_mean - mean)
+        return code, rest
 
     def _scores(self, rows: np.ndarray, u: np.ndarray) -> np.ndarray:
         return self.normal.scores(self._low[rows], self._high[rows], u)
@@ -296,32 +317,31 @@ class Core:
         """Return means of scores: the closed-form guess and what the network learned, mixed."""
         return np.float32(share) * around.scores + np.float32(1 - share) * learned
 
-    def _own(self, monitor: Monitor) -> tuple[Around, Around]:
-        """Describe the visible cells, with and without their type, as if not measured."""
-        cells = self.cells
-        blind = np.full(len(cells.code), -1)
-        unknown = self._described(blind, monitor)
-        known = self._described(cells.code, monitor) if cells.types else unknown
+    def _own(self, seen: np.ndarray, monitor: Monitor) -> tuple[Around, Around]:
+        """Describe the visible cells `seen`, with and without type, as if not measured."""
+        code, blind = self.cells.code[seen], np.full(len(seen), -1)
+        unknown = self._described(seen, blind, monitor)
+        known = self._described(seen, code, monitor) if self.cells.types else unknown
         blocks = (slice(0, self.context.basis.rank), slice(self.context.basis.rank, None))
         importance = np.concatenate([self.context.basis.scale, self.basis.scale]) ** 2
-        self.stack = Stack.fit(self.experts, blocks, importance, unknown.kind, monitor)
+        self.stack = Stack.fit(self.experts, blocks, importance, unknown.kind, seen, monitor)
         out = [
-            self._around(there.condition, self.stack.predict_own(code, there.kind, monitor))
-            for there, code in ((known, cells.code), (unknown, blind))[: 2 if cells.types else 1]
+            self._around(there.condition, self.stack.predict_own(seen, kinds, there.kind, monitor))
+            for there, kinds in ((known, code), (unknown, blind))[: 2 if self.cells.types else 1]
         ]
         self.experts.forget()
         return out[0], out[-1]
 
-    def _described(self, code: np.ndarray, monitor: Monitor) -> Surroundings:
-        """Describe types and places of the visible cells by other sections, or other cells."""
-        cells = self.cells
+    def _described(self, seen: np.ndarray, code: np.ndarray, monitor: Monitor) -> Surroundings:
+        """Describe types and places of visible cells by other sections, or other cells."""
+        cells, coords = self.cells, self.cells.coords[seen]
         if cells.within:
-            return self.context.around(cells.coords, code, skip=np.arange(len(code)))
+            return self.context.around(coords, code, skip=seen)
         parts: dict[str, Surroundings] = {}
-        order = [np.flatnonzero(cells.section == name) for name in cells.section_z]
+        order = [np.flatnonzero(cells.section[seen] == name) for name in cells.section_z]
         for name, rows in zip(cells.section_z, order, strict=True):
             monitor.check()
-            parts[name] = self.context.around(cells.coords[rows], code[rows], without=name)
+            parts[name] = self.context.around(coords[rows], code[rows], without=name)
         back = np.argsort(np.concatenate(order))
         condition = np.concatenate([p.condition for p in parts.values()])[back]
         return Surroundings(condition, np.concatenate([p.kind for p in parts.values()])[back])
@@ -336,8 +356,9 @@ class Core:
         meta, tensors = self.cells.pack()
         shape = self.network.shape
         meta["shape"] = {k: getattr(shape, k) for k in Shape.__dataclass_fields__}
-        guessed, learned = self._parents
-        tensors |= {"parents.guessed": guessed, "parents.learned": learned}
+        if self._parents:
+            guessed, learned = self._parents
+            tensors |= {"parents.guessed": guessed, "parents.learned": learned}
         return meta, tensors | self.stack.pack() | weights_of(self.network)
 
     @classmethod
@@ -349,5 +370,7 @@ class Core:
         core.network = Shape(**meta["shape"]).build(0).to(core.device)
         put_weights(core.network, tensors)
         core.stack = Stack.unpack(tensors, core.experts)
-        core._parents = tensors["parents.guessed"], tensors["parents.learned"]
+        core._parents = None
+        if "parents.guessed" in tensors:
+            core._parents = tensors["parents.guessed"], tensors["parents.learned"]
         return core

@@ -68,6 +68,12 @@ class InterpolationSettings(Config):
         le=500,
         advanced=True,
     )
+    effort: Literal["full", "quick"] = setting(
+        "full",
+        "Effort",
+        "Full: settings are chosen by leaving out a training section, and the network sees all "
+        "cells. Quick: a first look in seconds, from 4,000 cells and 60 training steps.",
+    )
     epochs: int = setting(
         0,
         "Epochs",

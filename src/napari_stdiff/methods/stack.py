@@ -46,6 +46,7 @@ class Stack:
         blocks: Sequence[slice],
         importance: np.ndarray,
         around: np.ndarray,
+        rows: np.ndarray,
         monitor: Monitor,
     ) -> Self:
         """Weigh the experts.
@@ -59,25 +60,31 @@ class Stack:
         importance
             (columns,) of an error in each, for the common weights.
         around
-            (cells, types) shares of the types around each visible cell, without its section.
+            (n, types) shares of the types around the cells of `rows`, without their section.
+        rows
+            (n,) visible cells to choose weights on: those of inner sections, where there are any.
         monitor
             Asked whether to go on.
         """
         experts.fit()
         cells = experts.cells
-        rows = np.flatnonzero(_inner(experts))
-        if len(rows) > _ROWS:
-            rows = np.sort(np.random.default_rng(3).choice(rows, _ROWS, replace=False))
+        chosen = np.flatnonzero(_inner(experts)[rows])
+        chosen = chosen if len(chosen) else np.arange(len(rows))
+        if len(chosen) > _ROWS:
+            chosen = np.sort(np.random.default_rng(3).choice(chosen, _ROWS, replace=False))
+        rows, around = rows[chosen], around[chosen]
         one_hot = np.eye(len(cells.types) + 1)[cells.code][:, : len(cells.types)]
         weights = []
         for typed in (True, False):
             monitor.check()
-            some = rows[cells.code[rows] >= 0] if typed else rows
+            use = cells.code[rows] >= 0 if typed else np.ones(len(rows), dtype=bool)
+            some = rows[use]
             if typed and (not cells.types or not len(some)):
                 weights.append(np.zeros((experts.number(True), experts.values.shape[1])))
                 continue
             code = cells.code[some] if typed else None
-            guesses = experts.guess_own(some, code, (one_hot if typed else around)[some])
+            kind = one_hot[some] if typed else around[use]
+            guesses = experts.guess_own(some, code, kind)
             weights.append(_weigh(guesses, experts.values[some], blocks, importance))
         return cls(experts, *weights)
 
@@ -95,12 +102,14 @@ class Stack:
             code, lambda rows, own: self.experts.guess(coords[rows], own, kind[rows])
         )
 
-    def predict_own(self, code: np.ndarray, kind: np.ndarray, monitor: Monitor) -> np.ndarray:
-        """Return guesses at all visible cells, as if their section were not there."""
+    def predict_own(
+        self, cells: np.ndarray, code: np.ndarray, kind: np.ndarray, monitor: Monitor
+    ) -> np.ndarray:
+        """Return guesses at the visible cells `cells`, as if their section were not there."""
 
         def guess(rows: np.ndarray, own: np.ndarray | None) -> np.ndarray:
             monitor.check()
-            return self.experts.guess_own(rows, own, kind[rows])
+            return self.experts.guess_own(cells[rows], own, kind[rows])
 
         return self._chunks(code, guess)
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ..compute.device import few_threads
+from ..compute.errors import StdiffError
 from ..compute.monitor import Monitor
 from ..data.prediction import Prediction, Query
 from ..data.tissue import Tissue
@@ -30,6 +31,9 @@ from .tuning import TRIAL_DRAWS, Chosen, choose
 
 EPOCHS = 24
 STEPS = (400, 1400)
+QUICK_STEPS, QUICK_CELLS = 60, 4000
+# what is not chosen by leaving out a section, in a hurry
+QUICK = Chosen(guess_share=0.8, score_share=1.0, noise=0.1, carry=0.0)
 TRIAL = 0.25  # of the training steps, when a section is left out to choose settings
 
 
@@ -70,7 +74,10 @@ class StDiffusion(Method):
         self.config, self.chosen = config, Chosen()
         steps = _steps(len(cells.code), config)
         out = cells.left_out(1)
-        if out and (cells.within or len(cells.section_z) > 2):
+        quick = config.effort == "quick"
+        if quick:
+            self.chosen = QUICK
+        elif out and (cells.within or len(cells.section_z) > 2):
             with monitor.stage("Choosing settings", 0.3):
                 # the settings that only draws use are chosen for the default way of drawing, so
                 # that one fit serves all of them
@@ -80,13 +87,18 @@ class StDiffusion(Method):
             steps = max(round(steps * self.chosen.length), 1)
         with monitor.stage("Fitting"):
             self.core = Core(cells, config)
-            self.core.train(steps, config, monitor)
+            self.core.train(steps, config, monitor, at_most=QUICK_CELLS if quick else 0)
         return self
 
     @few_threads()
     def sample(self, query: Query, n_draws: int, monitor: Monitor) -> Prediction:
         """Return the blended mean, and draws of whole cells."""
         core, cells, n = self.core, self.core.cells, query.n_cells
+        if not core.carries and self.config.carry in ("half", "full"):
+            raise StdiffError(
+                "Parents are carried with the full effort alone; take effort full, or leave "
+                "'carry' at auto."
+            )
         coords = np.asarray(query.coords, dtype=np.float64)
         code = label_codes(query.cell_type, cells.types, n)
         around = core.around(coords, code)
@@ -140,7 +152,8 @@ class StDiffusion(Method):
         condition = 3 * types + 1 + 3 + 96 + 2 + genes
         shape = Shape(genes, genes, condition, config.width, config.depth)
         few = tissue.n_genes <= FEW
-        trial = config.within or len(tissue.sections) > 2
+        quick = config.effort == "quick"
+        trial = not quick and (config.within or len(tissue.sections) > 2)
         rows = int(_steps(tissue.n_cells, config) * (1 + TRIAL * trial) * config.batch_size)
         draws = n_cells * config.draws + TRIAL_DRAWS * trial
         visible = tissue.n_cells * tissue.n_genes
@@ -165,4 +178,6 @@ def _steps(n_cells: int, config: InterpolationSettings) -> int:
     per_epoch = max(n_cells // min(config.batch_size, n_cells), 1)
     if config.epochs:
         return config.epochs * per_epoch
+    if config.effort == "quick":
+        return QUICK_STEPS
     return int(np.clip(EPOCHS * per_epoch, *STEPS))
