@@ -101,6 +101,8 @@ def swept(viewer: Viewer) -> Any:
     widget = opened(viewer, InterpolateWidget, "Interpolate sections")
     widget.form.fields["epochs"].value = 5
     widget.where.hiding.click()
+    gene = demo.telling_gene(widget.session.tissue, widget.where.values()["hide"])
+    widget.session.stack.colour_by("gene", gene)
     widget.sweep.unfold()
     widget.sweep.go.click()
     return widget
