@@ -46,6 +46,18 @@ def test_cells_are_no_grid() -> None:
     assert not is_grid(np.zeros((2, 2)))
 
 
+def test_cells_that_keep_their_distance_are_no_grid() -> None:
+    rng = np.random.default_rng(0)
+    cells = np.empty((0, 2))
+    while len(cells) < 400:
+        new = rng.uniform(0, 16, 2)
+        if not len(cells) or np.linalg.norm(cells - new, axis=1).min() > 0.68:
+            cells = np.vstack([cells, new])
+    nearest = np.sort(np.linalg.norm(cells[:, None] - cells, axis=2), axis=1)[:, 1]
+    assert nearest.std() < 0.15 * nearest.mean()
+    assert not is_grid(cells)
+
+
 @pytest.mark.parametrize("kind", ["square", "hexagonal"])
 @pytest.mark.parametrize(("factor", "parts"), [(4.0, 2), (3.1, 2), (9.0, 3)])
 def test_a_finer_grid_is_a_grid_again(kind: str, factor: float, parts: int) -> None:

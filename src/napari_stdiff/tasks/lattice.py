@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 from ..compute.errors import StdiffError
 
 _EVEN = 0.15  # of the distance to the nearest spot, its spread over its mean
+_OFF = 0.12  # of a step, how far the nearest spots lie from whole steps; 0.25 where at random
 _REACH = 1.35  # in spot distances; takes the sides of a cell of the grid, not its diagonals
 _MOST = 2_000_000
 
@@ -18,11 +19,22 @@ Inside = Callable[[np.ndarray], np.ndarray]
 
 
 def is_grid(yx: np.ndarray) -> bool:
-    """Return whether (n, 2) positions are as evenly spaced as spots on a grid."""
-    if len(yx) < 3:
+    """Return whether (n, 2) positions lie on a grid.
+
+    Cells that keep their distance from each other are as evenly spaced, but the way from one to
+    the next is not made of the same two steps everywhere.
+    """
+    if len(yx) < 6:
         return False
-    nearest = np.asarray(cKDTree(yx).query(yx, k=2)[0])[:, 1]
-    return bool(nearest.std() < _EVEN * nearest.mean())
+    distance, index = (np.asarray(found) for found in cKDTree(yx).query(yx, k=5))
+    nearest = distance[:, 1]
+    if not nearest.std() < _EVEN * nearest.mean():
+        return False
+    steps = basis(yx)
+    if abs(np.linalg.det(steps)) < 0.1 * float(nearest.mean()) ** 2:
+        return False
+    ways = (yx[index[:, 1:]] - yx[:, None]) @ np.linalg.inv(steps)
+    return bool(np.abs(ways - np.rint(ways)).mean() < _OFF)
 
 
 def basis(yx: np.ndarray) -> np.ndarray:
