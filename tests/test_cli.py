@@ -123,6 +123,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["interpolate", "d.h5ad", "--lambda", "2", "--out", "o"], "from 0 to 1 (got '2')"),
         (["interpolate", "d.h5ad", "--lambda", "x", "--out", "o"], "'chosen' or a number"),
         (["interpolate", "d.h5ad", "--out", "o"], "d.h5ad"),
+        (["interpolate", "d.h5ad", "--out", "o.h5ad"], "end it in .zarr"),
+        (["align", "d.h5ad", "--out", "o.h5ad"], "end it in .zarr"),
         (["evaluate", "interpolate", "d.h5ad"], "Name the section to hide"),
         (["evaluate", "interpolate", "d.h5ad", "--hide", "a", "--tier", "D"], "--tier"),
         (["info", "nowhere.zarr"], "nowhere.zarr"),

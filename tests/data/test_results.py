@@ -421,6 +421,12 @@ def test_something_else_at_the_path_is_left_alone(tmp_path, kind) -> None:
             action(path)
 
 
+def test_a_store_is_not_called_like_a_file(tmp_path) -> None:
+    with pytest.raises(StdiffError, match=r"a SpatialData store is a folder; end it in \.zarr"):
+        save(a_section(), tmp_path / "out.h5ad")
+    assert not list(tmp_path.iterdir())
+
+
 def test_only_what_we_made_can_be_removed(store) -> None:
     before = hashes(store)
     with pytest.raises(StdiffError, match="not made by napari-stdiff"):

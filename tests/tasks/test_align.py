@@ -138,6 +138,9 @@ def test_what_is_refused(stack: Tissue, make_tissue: Callable[..., Tissue]) -> N
         align(make_tissue(3), method="histology")
     with pytest.raises(StdiffError, match="has 4 cells or spots"):
         align(make_tissue(2, 4))
+    piled = make_tissue(2)
+    with pytest.raises(StdiffError, match="'s0' lie at one place"):
+        align(replace(piled, coords=piled.coords * [1, 0, 0]))
 
 
 def test_it_can_be_cancelled(stack: Tissue) -> None:

@@ -112,6 +112,29 @@ def test_types_may_be_left_open(single: Tissue) -> None:
     assert generate(single, n_cells=20, types="none", **QUICK).query.cell_type is None
     untyped = replace(single, cell_type=None)
     assert generate(untyped, n_cells=20, **QUICK).query.cell_type is None
+    with pytest.raises(StdiffError, match="no cell types to draw from"):
+        generate(untyped, n_cells=20, types="drawn", **QUICK)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, "positions and types drawn as dense"),
+        ({"types": "none"}, "positions drawn as dense as the measured cells, types left open"),
+        ({"cells": "denser"}, "positions and types drawn between"),
+        ({"cells": "denser", "types": "none"}, "positions drawn, types left open, between"),
+        ({"positions": "x,y\n10,20\n"}, "positions given, types left open"),
+        ({"positions": "x,y\n10,20\n", "types": "drawn"}, "positions given, types drawn"),
+        ({"positions": "x,y,cell_type\n10,20,glia\n"}, "positions and types given"),
+    ],
+)
+def test_the_first_note_says_what_was_drawn(
+    single: Tissue, tmp_path: Path, settings: dict[str, Any], said: str
+) -> None:
+    if "positions" in settings:
+        file = written(tmp_path, settings["positions"])
+        settings = {**settings, "cells": "given", "positions": file}
+    assert f"({said}" in generate(single, **{**QUICK, **settings}).record.notes[0]
 
 
 def test_a_query_names_its_section_by_its_depth(tissue: Tissue) -> None:
@@ -142,6 +165,7 @@ def test_cells_outside_are_told_and_trusted_less(single: Tissue, tmp_path: Path)
         ({"positions": "x,y,cell_type\n1,2,gila\n"}, "'gila'.*types are: glia, neuron"),
         ({"positions": "x,y\n1e5,2e5\n"}, "None of the 1 positions lies near.*in the frame"),
         ({"positions": "x,y\n"}, "needs rows"),
+        ({"positions": "x,y\n50,50\n1e300,50\n"}, "too far to compute with"),
     ],
 )
 def test_what_cannot_be_done_gets_a_sentence(

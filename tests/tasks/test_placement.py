@@ -122,6 +122,7 @@ def test_given_cells_are_read(tmp_path: Path) -> None:
         ("x,y\n", "needs rows"),
         ("x,y\n1,two\n", "no numbers"),
         ("x,y\n1,\n", "empty or infinite"),
+        ("x,y\n1,1e300\n", "too far to compute with"),
     ],
 )
 def test_unusable_positions_get_one_sentence(
@@ -170,3 +171,10 @@ def test_a_parent_may_be_a_single_cell(tissue: Tissue, cells: str) -> None:
 def test_a_grid_far_too_fine_is_refused(tissue: Tissue) -> None:
     with pytest.raises(StdiffError, match="larger grid step"):
         place(tissue, 14.0, InterpolateConfig(cells="grid", grid_step=0.001))
+
+
+def test_cells_at_one_place_leave_the_grid_as_it_is(tissue: Tissue) -> None:
+    coords = tissue.coords.copy()
+    coords[tissue.section == "s1", 1:] = np.repeat(coords[tissue.section == "s1", 1:][:30], 5, 0)
+    piled = replace(tissue, coords=coords)
+    assert place(piled, 14.0, InterpolateConfig(cells="grid")).n_cells > 100

@@ -90,12 +90,14 @@ def check_outputs(store: str, files: Iterable[str] = (), folder: str = "") -> No
     folder
         A folder, which may be there; "" for none.
     """
-    from ..data.store import is_store, writable
+    from ..data.store import is_store, refuse_file_name, writable
 
     for name in (store, folder, *files):
         if not name:
             continue
         path = Path(name).expanduser()
+        if name == store:
+            refuse_file_name(path)
         if name == store and path.exists():
             if not is_store(path):
                 raise StdiffError(

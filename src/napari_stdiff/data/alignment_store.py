@@ -17,7 +17,15 @@ from .elements import axes_of, systems_of
 from .images import fitting
 from .record import RunRecord
 from .result_list import list_results, record_of
-from .store import KINDS, ROOT_FILES, check_store, free_name, is_store, writable
+from .store import (
+    KINDS,
+    ROOT_FILES,
+    check_store,
+    free_name,
+    is_store,
+    refuse_file_name,
+    writable,
+)
 from .tissue import Tissue
 
 if TYPE_CHECKING:
@@ -68,6 +76,7 @@ def save_alignment(
     if not isinstance(out, str | Path):
         return _add(alignment, out, tissue, system)
     path = Path(out).expanduser()
+    refuse_file_name(path)
     if not path.exists():
         return _new_store(alignment, path, tissue, system)
     source = tissue.origin.path

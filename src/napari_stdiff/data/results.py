@@ -21,6 +21,7 @@ from .store import (
     is_store,
     names_in,
     names_on_disk,
+    refuse_file_name,
     remove_elements,
 )
 from .tissue import Tissue
@@ -206,6 +207,7 @@ def remove_result(store: str | Path | SpatialData, name: str) -> None:
 def _free_or_store(out: str | Path) -> Path:
     """Return the path when a store or nothing is there."""
     path = Path(out).expanduser()
+    refuse_file_name(path)
     if path.exists() and not is_store(path):
         raise StdiffError(
             f"{path} exists and is no SpatialData store; the result is kept in memory: "

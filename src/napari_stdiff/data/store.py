@@ -64,6 +64,14 @@ def check_store(path: str | Path) -> Path:
     return store
 
 
+def refuse_file_name(path: Path) -> None:
+    """Raise `StdiffError` when a new store would be called like a file of another kind."""
+    if path.suffix.lower() in (".h5ad", ".h5", ".csv") and not path.exists():
+        raise StdiffError(
+            f"{path} is the name of a file and a SpatialData store is a folder; end it in .zarr."
+        )
+
+
 def names_on_disk(path: Path) -> set[str]:
     """Return the names of everything in the store, half-written elements included."""
     kinds = [path / kind for kind in KINDS]

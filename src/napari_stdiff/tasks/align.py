@@ -166,6 +166,12 @@ def _check(tissue: Tissue, how: str, points: Mapping[str, np.ndarray] | None) ->
         strange = [s for s in points or {} if s not in order]
         if strange:
             raise no_such("section", strange[0], order)
+    flat = [s for s in order if not np.ptp(tissue.coords[tissue.section == s, 1:], axis=0).any()]
+    if flat and how != "landmarks":
+        raise StdiffError(
+            f"All cells or spots of section '{flat[0]}' lie at one place, so nothing tells how it "
+            "is turned; check its x and y."
+        )
     sizes = {s: int((tissue.section == s).sum()) for s in order}
     small = [s for s, n in sizes.items() if n < _FEW]
     if small and how == "expression":

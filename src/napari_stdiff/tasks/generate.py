@@ -29,12 +29,6 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from spatialdata import SpatialData
 
-_HOW = {
-    "new": "positions and types drawn as dense and as mixed as the measured cells",
-    "denser": "positions and types drawn between the measured cells",
-    "given": "positions given",
-}
-
 _OUTSIDE = 3.0  # a cell farther from any measured one, in their spacings, is outside the tissue
 
 
@@ -120,7 +114,7 @@ def generate(
         seconds["sample"] = perf_counter() - start
     told = [
         f"Generated: {asked.n_cells} cells that nobody measured, in section '{section}' "
-        f"({_HOW[how]}).",
+        f"({_said(how, asked, config)}).",
         *prediction.notes,
         *notes,
         *_told(prediction, kept, config),
@@ -194,6 +188,11 @@ def place_within(measured: Measured, config: GenerateConfig) -> tuple[Query, lis
     StdiffError
         When the section has too few cells, or the positions file cannot be used.
     """
+    if config.types == "drawn" and not measured.types:
+        raise StdiffError(
+            "There are no cell types to draw from; name the column that holds them (cell type "
+            "key), or leave types at 'auto'."
+        )
     rng = np.random.default_rng([config.seed, 23])
     notes: list[str] = []
     if config.cells == "given":
@@ -224,6 +223,22 @@ def _method(
         model = load_method(config.method, model, tissue)
     model.configure(config)
     return model, True
+
+
+def _said(how: str, query: Query, config: GenerateConfig) -> str:
+    """Return how the cells were had, in a few words."""
+    typed = query.cell_type is not None and any(query.cell_type)
+    if how == "new" and typed:
+        return "positions and types drawn as dense and as mixed as the measured cells"
+    if how == "new":
+        return "positions drawn as dense as the measured cells, types left open"
+    if how == "denser":
+        what = "positions and types drawn" if typed else "positions drawn, types left open,"
+        return f"{what} between the measured cells"
+    if not typed:
+        return "positions given, types left open"
+    drawn = config.cells == "given" and config.types == "drawn"
+    return "positions given, types drawn" if drawn else "positions and types given"
 
 
 def _far(measured: Measured, query: Query, unit: str) -> tuple[np.ndarray, np.ndarray, list[str]]:

@@ -8,6 +8,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 
 from ..compute.errors import StdiffError
+from ..data.checks import check_reach
 from ..data.prediction import Query
 from ..data.tissue import Tissue
 from ..methods.files import known_labels
@@ -158,7 +159,8 @@ def _resample(yx: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _gap(yx: np.ndarray) -> float:
-    """Return the median distance of (n, 2) points to their nearest neighbour; 1 for one point."""
+    """Return the median distance of (n, 2) places to the nearest other one; 1 for one place."""
+    yx = np.unique(yx, axis=0)  # cells at one place say nothing about how far apart cells are
     if len(yx) < 2:
         return 1.0
     distance = np.asarray(cKDTree(yx).query(yx, k=2)[0])
@@ -257,6 +259,7 @@ def given_cells(path: str, z: float) -> Query:
         ) from error
     if not np.isfinite(yx).all():
         raise StdiffError(f"The positions file '{path}' has empty or infinite x or y.")
+    check_reach(yx)
     types = None
     if "cell_type" in table.columns:
         types = table["cell_type"].fillna("").astype(str).to_numpy(dtype=object)
