@@ -60,7 +60,11 @@ def test_into_the_store_and_out_again(
     assert run("info", store, "--json") == 0
     (listed,) = json.loads(capsys.readouterr().out)["alignments"]
     assert (listed["name"], listed["record"]["task"]) == ("aligned", "align")
+    said = ["--coordinate-system", "aligned", "--method", "knn", "--draws", "0"]
+    assert run("interpolate", store, "--at", 60, "--out", store, *said) == 0
     assert run("align", store, "--undo", "aligned") == 0
+    assert "stay in it: virtual_z60_knn." in capsys.readouterr().out
+    assert run("remove", store, "virtual_z60_knn") == 0
     assert read_zarr(store).coordinate_systems == ["global"]
     assert run("align", store, "--undo", "aligned") == 2
     assert "no alignment 'aligned'" in capsys.readouterr().err

@@ -134,6 +134,29 @@ def test_a_new_store_has_both_systems(sdata: Any, tmp_path: Path) -> None:
     same(read(path), tissue)
 
 
+def test_a_result_of_the_aligned_system_stays_in_it(sdata: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    sdata.write(path)
+    tissue = read(path)
+    save_alignment(alignment_of(tissue), path, tissue)
+    moved = read(path, coordinate_system="aligned")
+    record = RunRecord(task="interpolate", method="knn", input=describe_input(moved))
+    made = VirtualSection(
+        "virtual",
+        Query(np.zeros((3, 3))),
+        Prediction(tissue.genes, np.zeros((3, tissue.n_genes), np.float32)),
+        "um",
+        record,
+    )
+    save(made, path, moved)
+    remove_alignment(path, "aligned")
+    left = read_zarr(path)
+    assert list(get_transformation(left["virtual_points"], get_all=True)) == ["aligned"]
+    assert list(get_transformation(left["section_2_circles"], get_all=True)) == ["global"]
+    assert list_alignments(path) == {}
+    assert save_alignment(alignment_of(tissue), path, tissue) == "aligned_2"
+
+
 def test_elements_already_in_a_frame_of_their_own(sdata: Any) -> None:
     for _, name, element in list(sdata.gen_spatial_elements()):
         held = get_transformation(element, "global")

@@ -155,8 +155,14 @@ def table(alignment: Alignment) -> str:
 
 def _undo(data: str, system: str, *, other: bool) -> None:
     from ..data.alignment_store import remove_alignment
+    from ..data.results import list_results
 
     if other:
         raise StdiffError("--undo takes an alignment out and does no more; leave the rest away.")
     remove_alignment(data, system)
     sys.stdout.write(f"Coordinate system '{system}' is out of {data} again.\n")
+    made = [
+        r.name for r in list_results(data) if r.record.input.get("coordinate_system") == system
+    ]
+    if made:
+        sys.stdout.write(f"Results that were made in it stay in it: {', '.join(made)}.\n")

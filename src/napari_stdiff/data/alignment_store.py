@@ -97,6 +97,8 @@ def check_room(store: str | Path | SpatialData, tissue: Tissue) -> None:
 def remove_alignment(store: str | Path | SpatialData, system: str) -> None:
     """Take out a coordinate system that :func:`save_alignment` added; nothing else changes.
 
+    What lies in that system alone, such as a result that was made in it, stays there.
+
     Raises
     ------
     StdiffError
@@ -108,7 +110,7 @@ def remove_alignment(store: str | Path | SpatialData, system: str) -> None:
     if system not in known:
         raise StdiffError(f"There is no alignment '{system}'; there is: {listing(known)}.")
     sdata = _spatial_part(check_store(store)) if isinstance(store, str | Path) else store
-    names = [n for n in _names(sdata) if system in systems_of(sdata[n])]
+    names = [n for n in _names(sdata) if {system} < set(systems_of(sdata[n]))]
     with _put_back_on_error(sdata, names):
         for name in names:
             remove_transformation(sdata[name], system)
