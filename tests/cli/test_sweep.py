@@ -48,7 +48,7 @@ def test_beyond_the_stack_is_saved_with_its_confidence(
 ) -> None:
     out = tmp_path / "new.zarr"
     assert run("interpolate", store, "--at", "150", "--out", out, *KNN) == 2
-    assert "--extrapolate" in capsys.readouterr().err
+    assert "extrapolate" in capsys.readouterr().err
     assert run("interpolate", store, "--at", "150", "--extrapolate", "--out", out, *KNN) == 0
     assert "Extrapolated" in capsys.readouterr().out
     result = load_result(out, "virtual_z150_typed-knn")

@@ -28,7 +28,7 @@ from napari_stdiff.data.results import (
     save,
 )
 from napari_stdiff.data.simulate import simulate
-from napari_stdiff.data.store import free_name
+from napari_stdiff.data.store import element_name, free_name
 from napari_stdiff.data.tissue import Histology, Origin, Tissue
 from napari_stdiff.data.virtual import VirtualSection
 
@@ -208,6 +208,7 @@ def test_a_name_that_is_fine_is_kept() -> None:
     assert free_name("virtual_z60.0-a", ["table"]) == "virtual_z60.0-a"
     assert free_name("z = 60 µm", []) == "z_60_m"
     assert free_name("", []) == "virtual"
+    assert element_name("virtual_Layer 2/3_typed-knn") == "virtual_Layer_2_3_typed-knn"
 
 
 @pytest.mark.parametrize("error", [RuntimeError("bug"), KeyboardInterrupt()])

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from napari_stdiff.compute.errors import StdiffError
 from napari_stdiff.data.read_config import ReadConfig
 from napari_stdiff.data.reading import read
+from napari_stdiff.data.results import load_result, save
 from napari_stdiff.data.tissue import Tissue
 from napari_stdiff.tasks import fitted as fitted_module
 from napari_stdiff.tasks.config import InterpolateConfig
@@ -89,7 +90,7 @@ def test_cells_are_matched_along_the_layer(
 
 
 def test_an_outermost_layer_needs_to_be_allowed(strips: Tissue) -> None:
-    with pytest.raises(StdiffError, match="--extrapolate"):
+    with pytest.raises(StdiffError, match="extrapolate"):
         laminar(strips, "L1")
     found = laminar(strips, "L1", extrapolate=True, match="depth")
     assert (found.low, found.high) == ("L2", "")
@@ -112,6 +113,19 @@ def test_a_layer_is_predicted_where_it_is(strips: Tissue) -> None:
     assert (section.confidence == 1).all()
     seen = section.prediction.mean[:, 0]
     assert np.corrcoef(seen, strips.coords[own][:, 2])[0, 1] > 0.3
+
+
+def test_a_layer_whose_name_no_file_can_have_is_stored_and_read_back(
+    strips: Tissue, tmp_path: Path
+) -> None:
+    named = replace(strips, layer=np.where(strips.layer == "L3", "Layer 2/3", strips.layer))
+    section = interpolate(named, read=SAID, config=KNN.but(hide="Layer 2/3"))
+    assert section.name == "virtual_Layer_2_3_knn"
+    path = tmp_path / "out.zarr"
+    assert save(section, path, named).table == section.name  # the name it had all along
+    again = load_result(path, section.name)
+    assert again.record.target["hidden"] == "Layer 2/3"
+    np.testing.assert_allclose(again.query.coords, section.query.coords)
 
 
 def test_tier_c_fills_the_band(strips: Tissue) -> None:

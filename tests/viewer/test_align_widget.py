@@ -19,6 +19,7 @@ from napari_stdiff.data.tissue import Histology, Tissue
 from napari_stdiff.data.virtual import VirtualSection
 from napari_stdiff.viewer import remember as memory
 from napari_stdiff.viewer.forms import Folded
+from napari_stdiff.viewer.layers import camera_of
 from napari_stdiff.viewer.session import session_of
 
 pytestmark = pytest.mark.viewer
@@ -103,7 +104,7 @@ def test_landmarks_are_numbered_and_counted(dock: Any) -> None:
 def test_without_landmarks_a_sentence_says_so(dock: Any, qtbot: Any) -> None:
     dock.run_bar.run_button.click()
     qtbot.waitUntil(lambda: dock._job is None, timeout=20_000)
-    assert "landmarks" in dock.run_bar.problem.sentence.text()
+    assert "unfold Landmarks" in dock.run_bar.problem.sentence.text()
     assert not dock.panel.isVisible()
 
 
@@ -128,12 +129,16 @@ def test_before_and_after_move_sections_pictures_and_landmarks(
     np.testing.assert_allclose(marks.points()["third"], before, atol=1e-6)
     assert "agree" in dock.panel.summary.text()
     assert dock.panel.after.isChecked()
+    zoom = camera_of(session.viewer).zoom
     heard: list[int] = []
     session.tissue_changed.connect(lambda: heard.append(1))
     colours = stack.colouring
     dock.panel.before.click()
     assert heard == [1]
     assert session.tissue is turned
+    assert camera_of(session.viewer).zoom == zoom
+    stack.look()
+    assert camera_of(session.viewer).zoom >= zoom  # all was in sight before, too
     assert stack.colouring.name == colours.name
     rows = turned.section == "third"
     np.testing.assert_allclose(third.points.data, turned.coords[rows])
@@ -203,6 +208,44 @@ def test_save_writes_a_store_with_the_results_and_undo_takes_it_out(
     assert list_alignments(path) == {}
     assert session.tissue is turned
     assert session.store is None
+
+
+def test_a_stored_alignment_is_offered_shown_and_removed(
+    dock: Any, turned: Tissue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qtbot: Any
+) -> None:
+    path = tmp_path / "aligned.zarr"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a, **k: (str(path), ""))
+    monkeypatch.setattr(QMessageBox, "question", lambda *a, **k: QMessageBox.StandardButton.Yes)
+    assert not dock.stored.isVisible()
+    align(qtbot, dock)
+    aligned = dock.session.tissue.coords
+    dock.panel.save_as_button.click()
+    ended(qtbot, dock)
+    dock.data.open_data(str(path))  # as if in another session
+    qtbot.waitUntil(lambda: dock.data._job is None, timeout=20_000)
+    assert not dock.panel.isVisible()
+    assert dock.stored.systems == ["aligned"]
+    assert dock.stored.isVisible()
+    assert not dock.stored.remove_button.isEnabled()
+
+    def choose(system: str) -> None:
+        row = dock.stored.choice.findData(system)
+        dock.stored.choice.setCurrentIndex(row)
+        dock.stored.choice.activated.emit(row)
+        qtbot.waitUntil(lambda: dock.data._job is None, timeout=20_000)
+
+    choose("aligned")
+    np.testing.assert_allclose(dock.session.tissue.coords, aligned, atol=1e-3)
+    assert dock.stored.choice.currentData() == "aligned"
+    choose("auto")
+    np.testing.assert_allclose(dock.session.tissue.coords, turned.coords, atol=1e-3)
+    choose("aligned")
+    dock.stored.remove_button.click()
+    ended(qtbot, dock)
+    qtbot.waitUntil(lambda: dock.data._job is None, timeout=20_000)
+    assert list_alignments(path) == {}
+    assert not dock.stored.isVisible()
+    np.testing.assert_allclose(dock.session.tissue.coords, turned.coords, atol=1e-3)
 
 
 def test_another_tissue_forgets_the_alignment(dock: Any, small_tissue: Tissue, qtbot: Any) -> None:

@@ -86,3 +86,15 @@ def test_layers_are_offered_where_there_are_some(where: Where, layered: Tissue) 
     assert again.values() == values
     again.set_tissue(layered)  # moved, say: what was chosen stays
     assert again.values() == values
+
+
+def test_of_one_section_a_layer_is_hidden(layered: Tissue, qapp: Any) -> None:
+    where = Where()
+    where.set_tissue(layered.rows(layered.section == "second"))
+    kinds = {where.section.itemData(i)[0] for i in range(where.section.count())}
+    assert kinds == {"layers"}  # hiding the only section would leave nothing
+    assert where.hiding.text() == "Hide a layer and compare"
+    labels, counts = np.unique(
+        layered.layer[layered.section == "second"].astype(str), return_counts=True
+    )
+    assert where.values()["hide"] == labels[counts.argmax()]

@@ -86,12 +86,21 @@ def names_in(sdata: SpatialData) -> set[str]:
     return names | (names_on_disk(Path(sdata.path)) if sdata.path else set())
 
 
+def element_name(wish: str) -> str:
+    """Return a valid element name near `wish`: letters, digits, "_", "." and "-" alone.
+
+    >>> element_name("virtual_Layer 2/3_typed-knn")
+    'virtual_Layer_2_3_typed-knn'
+    """
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", wish).strip("._") or "virtual"
+
+
 def free_name(wish: str, taken: Iterable[str], suffixes: Iterable[str] = ("",)) -> str:
     """Return a valid element name near `wish` such that it is free with each of `suffixes`.
 
     Names count as taken whatever their case, since some file systems do not tell case apart.
     """
-    clean = re.sub(r"[^A-Za-z0-9_.-]+", "_", wish).strip("._") or "virtual"
+    clean = element_name(wish)
     used = {name.casefold() for name in taken}
     name, number = clean, 1
     while any((name + suffix).casefold() in used for suffix in suffixes):

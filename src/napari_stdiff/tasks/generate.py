@@ -16,6 +16,7 @@ from ..data.prediction import Prediction, Query
 from ..data.read_config import ReadConfig
 from ..data.reading import read as read_tissue
 from ..data.record import RunRecord, describe_input
+from ..data.store import element_name
 from ..data.tissue import Tissue
 from ..data.virtual import VirtualSection
 from ..methods.base import Cost, Method
@@ -137,7 +138,7 @@ def generate(
         seconds={k: round(v, 3) for k, v in seconds.items()},
         notes=tuple(told),
     )
-    name = f"generated_{section}_{config.method}"
+    name = element_name(f"generated_{section}_{config.method}")
     return VirtualSection(name, asked, prediction, tissue.unit, record, distance, confidence)
 
 

@@ -18,6 +18,7 @@ from ..data.prediction import Prediction, Query
 from ..data.read_config import ReadConfig
 from ..data.reading import read as read_tissue
 from ..data.record import RunRecord, describe_input
+from ..data.store import element_name
 from ..data.tissue import Tissue
 from ..data.virtual import VirtualSection
 from ..methods.base import Cost, Method
@@ -166,7 +167,7 @@ class Job:
             notes=self._notes(prediction, config),
         )
         where = config.hide or f"z{target.z:.4g}"
-        name = f"virtual_{where}_{config.method}"
+        name = element_name(f"virtual_{where}_{config.method}")
         return VirtualSection(
             name, shown, prediction, self.tissue.unit, record, distance, confidence
         )

@@ -132,8 +132,8 @@ def laminar(
     if not high and not extrapolate:
         raise StdiffError(
             f"Layer '{hide}' is an outermost one: '{low}' lies on its one side and nothing on the "
-            "other; hide another layer, name its two parents (--parents), or allow going beyond "
-            "(--extrapolate)."
+            "other; hide another layer, name its two parents (parents), or allow going beyond "
+            "(extrapolate)."
         )
     rank = _ranks(yx, hide, low, high)
     keep = np.isin(labels, visible)

@@ -44,7 +44,7 @@ def parents(tissue: Tissue, z: float, extrapolate: bool = False) -> tuple[str, s
         raise StdiffError(
             f"There is no measured section on both sides of z = {z:g} {tissue.unit}; choose a "
             f"depth between {low:g} and {high:g} {tissue.unit}, or allow going beyond the stack "
-            "(--extrapolate)."
+            "(extrapolate)."
         )
     else:
         first, second = _end(tissue, z, depth, low, high)

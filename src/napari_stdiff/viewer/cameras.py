@@ -5,6 +5,8 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .layers import camera_of
 
 if TYPE_CHECKING:
@@ -60,6 +62,19 @@ class Cameras:
         viewer: Any = self._viewer()
         if viewer is not None:
             viewer.reset_view(reset_camera_angle=False)
+
+    def make_room(self, coords: np.ndarray) -> None:
+        """Move away until (n, 3) `coords` are in sight beside all that is; for what comes next."""
+        viewer: Any = self._viewer()
+        if viewer is None:
+            return
+        now = viewer.layers.extent.world[:, -3:]
+        low = np.minimum(now[0], coords.min(axis=0))
+        high = np.maximum(now[1], coords.max(axis=0))
+        size = np.maximum(high - low, 1e-9)
+        camera = camera_of(viewer)
+        camera.center = tuple((low + high) / 2)
+        camera.zoom *= float(np.min(np.where(size > 1e-9, (now[1] - now[0]) / size, 1.0)))
 
     def forget(self) -> None:
         """Start anew: something else is shown."""

@@ -176,6 +176,7 @@ def make_points(
         features={"value": np.zeros(len(coords), np.float32), **(facts or {})},
         axis_labels=("z", "y", "x"),
         projection_mode="all",
+        canvas_size_limits=(0, 10_000),  # points that napari keeps from shrinking are all rim
         metadata={KEY: state},
     )
     layer.editable = False  # a slip of the mouse must not move a measured cell

@@ -278,7 +278,8 @@ class Stack:
             return
         viewer = self._session.viewer
         if all(build.state_of(layer) for layer in viewer.layers):
-            viewer.dims.ndisplay = 3 if len(self._sections) > 1 else 2
+            depths = {round(s.z, 6) for s in self._sections.values()}
+            viewer.dims.ndisplay = 3 if len(depths) > 1 else 2
         self._scrubber.go_to(self.sections[0].z * self.spacing)
         self._cameras.forget()
         self.look()
@@ -287,14 +288,21 @@ class Stack:
         """Look at the stack from above, or at a section straight."""
         self._cameras.look()
 
+    def make_room(self, coords: np.ndarray) -> None:
+        """Look from so far that (cells, 3) `coords` of the measured sections fit as well."""
+        self._cameras.make_room(coords * (self.spacing, 1.0, 1.0))
+
     def reveal(self, name: str) -> None:
-        """Bring a new result into sight, where it stands outside the measured sections."""
+        """Bring a new result into sight: go to its depth in 2D, look wider where it is aside."""
         viewer, section = self._session.viewer, self._sections.get((True, name))
-        if section is None or viewer.dims.ndisplay != 3:
+        if section is None:
             return
+        flat = viewer.dims.ndisplay == 2
+        if flat:
+            self.go_to(section)
         depth = [s.z for s in self._sections.values() if not s.virtual]
         aside = section.beside and self.side_by_side
-        if aside or not min(depth) <= section.z <= max(depth):
+        if aside or not (flat or min(depth) <= section.z <= max(depth)):
             self._cameras.widen()
 
     # In step with the session and the viewer ----------------------------------------------

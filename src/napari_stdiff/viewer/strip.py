@@ -72,7 +72,6 @@ class Strip:
             metadata={KEY: state},
         )
         self._points.metadata[KEY] = state
-        self._points.antialiasing = 0  # points this small would be all grey rim
         depth = float(coords[:, 0].mean())
         for layer in (self._points, self._labels):
             viewer.add_layer(layer)

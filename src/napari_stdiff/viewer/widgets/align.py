@@ -21,6 +21,7 @@ from .align_panel import AlignPanel
 from .dock import heading, paragraph
 from .landmark_box import LandmarkBox, has_landmarks
 from .run_dock import RunDock
+from .stored_alignments import AS_READ, StoredAlignments
 
 if TYPE_CHECKING:
     import napari
@@ -60,11 +61,17 @@ class AlignWidget(RunDock[AlignConfig]):
         self.landmarks = LandmarkBox(self.session, self.aligned)
         self.landmarks_fold = Folded("Landmarks", self.landmarks)
         self.panel = AlignPanel(self.aligned)
-        self.lay_out((heading("Align"), self.what, self.form, self.landmarks_fold), (self.panel,))
+        self.stored = StoredAlignments(self.session, self.aligned)
+        self.lay_out(
+            (heading("Align"), self.what, self.form, self.landmarks_fold),
+            (self.panel, self.stored),
+        )
         self.form.changed.connect(self._explain)
         self.panel.save.connect(self.save)
         self.panel.save_as.connect(self.save_as)
         self.panel.undo.connect(self.undo)
+        self.stored.chosen.connect(self.data.read_in)
+        self.stored.remove.connect(self.remove)
         self.begin()
 
     def show_tissue(self) -> None:
@@ -104,6 +111,11 @@ class AlignWidget(RunDock[AlignConfig]):
         box = self.landmarks
         if config.method in ("auto", "landmarks") and has_landmarks(box):
             points = box.landmarks.points() if box.landmarks is not None else None
+        elif config.method == "landmarks" and not config.landmarks:
+            raise StdiffError(
+                "There are no landmarks yet: unfold Landmarks, add a layer for each section and "
+                "click the same places in each, or name a file under Settings."
+            )
         return lambda monitor: align(before, read_config, config, points, monitor)
 
     def take(self, tissue: Tissue, result: Alignment) -> str:
@@ -112,6 +124,7 @@ class AlignWidget(RunDock[AlignConfig]):
         self.aligned.take(result)
         if first:  # they may have lain side by side, and now lie on one another
             self.session.stack.look()
+            self.session.stack.make_room(tissue.coords)  # for 'Before'
         return "Done: the sections are shown as aligned; 'Before' shows them as they were."
 
     def save_as(self) -> None:
@@ -144,7 +157,7 @@ class AlignWidget(RunDock[AlignConfig]):
         tissue = self.session.tissue
         if tissue is None:
             return
-        if self.aligned.system and not self._agreed():
+        if self.aligned.system and not self._agreed(self.aligned.system):
             return
         undo = self.aligned.undoer()
 
@@ -153,6 +166,23 @@ class AlignWidget(RunDock[AlignConfig]):
             return "Undone: the sections are as they were read."
 
         self.start(tissue, lambda _: undo(), undone)
+
+    def remove(self, system: str) -> None:
+        """Take an alignment of an earlier session out of the store."""
+        tissue, store = self.session.tissue, self.session.store
+        if tissue is None or store is None or not self._agreed(system):
+            return
+
+        def work(_: Monitor) -> None:
+            from ...data.alignment_store import remove_alignment
+
+            remove_alignment(store, system)  # type: ignore[arg-type]
+
+        def removed(*_: object) -> str:
+            self.data.read_in(AS_READ)
+            return f"Removed: the store has no coordinate system '{system}' any more."
+
+        self.start(tissue, work, removed)
 
     def start(
         self,
@@ -163,24 +193,26 @@ class AlignWidget(RunDock[AlignConfig]):
         """Run `work` in the background; before and after stay as they are meanwhile."""
         super().start(tissue, work, take)
         self.panel.set_usable(False)
+        self.stored.set_usable(False)
 
     def _ended(self) -> None:
         super()._ended()
         self.panel.set_usable(True)
+        self.stored.set_usable(True)
 
-    def _agreed(self) -> bool:
+    def _agreed(self, system: str) -> bool:
         button = QMessageBox.StandardButton
         answer = QMessageBox.question(
             self,
             "Undo the alignment",
-            f"Take the coordinate system '{self.aligned.system}' out of the store? Nothing else "
-            "is touched.",
+            f"Take the coordinate system '{system}' out of the store? Nothing else is touched.",
             button.Yes | button.No,
         )
         return bool(answer == button.Yes)
 
     def _on_aligned(self) -> None:
         self.panel.refresh()
+        self.stored.refresh()
         self.data.show_tissue()
 
     def _on_point(self, _: object) -> None:

@@ -119,7 +119,7 @@ def describe(alignment: Alignment) -> str:
         turned = f"{round(section['rotation'])}°" + (", mirrored" if section["mirrored"] else "")
         cells = (
             turned,
-            escape(f"{shift:.3g}{unit_words(alignment.unit)}"),
+            escape(f"{shift:.3g}{unit_words(alignment.unit)}".replace(" ", "\u00a0")),
             f"{section['before']:.2f}",
             f"<b>{section['after']:.2f}</b>",
         )

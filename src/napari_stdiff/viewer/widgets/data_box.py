@@ -76,6 +76,11 @@ class DataBox(QWidget):
             self.reading.set_config(source.reading(ReadConfig()))
             self._read(source.data, source)
 
+    def read_in(self, system: str) -> None:
+        """Read what is open again, in another coordinate system."""
+        self._columns["coordinate_system"].value = system
+        self._read_again()
+
     def end(self) -> None:
         """End what runs."""
         end(self._job, mute=True)

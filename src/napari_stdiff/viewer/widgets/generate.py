@@ -47,7 +47,7 @@ class GenerateWidget(RunDock[GenerateConfig]):
         positions = PathField(title="Positions", pattern="CSV (*.csv);;All files (*)")
         form = ConfigForm(
             GenerateConfig,
-            shown=("section", "cells", *_ONLY, "values", "method", "device"),
+            shown=("section", "cells", *_ONLY, "values", "method", "effort", "device"),
             fields={"section": self._section, "positions": positions},
         )
         super().__init__(napari_viewer, "generate", form)

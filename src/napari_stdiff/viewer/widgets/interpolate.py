@@ -41,7 +41,7 @@ class InterpolateWidget(RunDock[InterpolateConfig]):
         positions = PathField(title="Positions", pattern="CSV (*.csv);;All files (*)")
         form = ConfigForm(
             InterpolateConfig,
-            shown=("method", "device"),
+            shown=("method", "effort", "device"),
             exclude=("at", "hide", "tier", "extrapolate", "between", "section", "parents"),
             fields={"positions": positions},
         )

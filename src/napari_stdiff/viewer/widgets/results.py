@@ -142,7 +142,8 @@ def describe(section: VirtualSection) -> str:
         head += f" in {duration(total)}"
     lines = [head + "."]
     if hidden:
-        lines.append(f"In the place of the hidden section {escape(hidden)}.")
+        kind = "layer" if target.get("between") == "layers" else "section"
+        lines.append(f"In the place of the hidden {kind} '{escape(hidden)}'.")
     placed = PLACED.get(str(target.get("cells") or "")) if record.task == "interpolate" else ""
     if placed:
         lines.append(placed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -111,30 +112,31 @@ class Where(QWidget):
         before, self._tissue = self.values(), tissue
         self.blockSignals(True)
         names = tissue.sections if tissue else []
+        layers = layer_names(tissue)
         z = tissue.section_z if tissue else {}
         unit = tissue.unit if tissue else "um"
         self.slider.set_sections(z, unit, self._room())
         self.section.blockSignals(True)
         self.section.clear()
-        for name in names:
+        for name in names if len(names) > 2 or not layers else ():  # of fewer, none can be hidden
             words = f"{name}  (z = {z[name]:.5g}{unit_words(unit)})"
             self.section.addItem(words, ("sections", name))
         if len(names) > 2:
             self.section.setCurrentIndex(len(names) // 2)  # an inner one has both parents
-        for name in layer_names(tissue):
+        for name in layers:
             words = name if name.lower().startswith("layer") else f"layer {name}"
             self.section.addItem(words, ("layers", name))
-        if not names or (len(names) < 3 and layer_names(tissue)):
-            self.section.setCurrentIndex(max(self.section.count() - 2, 0))
+        if tissue is not None and layers and len(names) < 3:
+            self.section.setCurrentIndex(_row_of(self.section, ("layers", largest(tissue))))
         self.section.blockSignals(False)
-        has_layers = bool(layer_names(tissue))
-        self.hiding.setText(f"Hide a section{' or layer' * has_layers} and compare")
+        what = "section" if not layers else "layer" if len(names) < 3 else "section or layer"
+        self.hiding.setText(f"Hide a {what} and compare")
         self.inside.clear()
         self.inside.addItem("where most of it is", "auto")
         for name in names:
             self.inside.addItem(name, name)
         few = len(names) == 1
-        if few and has_layers:
+        if few and layers:
             self.hiding.setChecked(True)
         self.hint.setText(
             "One section only: between sections, at least two are needed." if few else ""
@@ -230,6 +232,12 @@ class Where(QWidget):
 def _row_of(combo: QComboBox, data: tuple[str, str]) -> int:
     """Return the row of `combo` with `data`, or -1; Qt does not find tuples."""
     return next((i for i in range(combo.count()) if combo.itemData(i) == data), -1)
+
+
+def largest(tissue: Tissue) -> str:
+    """Return the layer with most cells: more often than not it lies between two others."""
+    labels = np.asarray(tissue.layer).astype(str)
+    return max(layer_names(tissue), key=lambda name: int((labels == name).sum()))
 
 
 def layer_names(tissue: Tissue | None) -> list[str]:
