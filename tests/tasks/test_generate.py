@@ -17,7 +17,7 @@ from napari_stdiff.data.prediction import Query
 from napari_stdiff.data.results import load_result, save
 from napari_stdiff.data.tissue import Tissue
 from napari_stdiff.methods.registry import method_class
-from napari_stdiff.tasks.config import GenerateConfig
+from napari_stdiff.tasks.config import GenerateConfig, InterpolateConfig
 from napari_stdiff.tasks.fitted import forget
 from napari_stdiff.tasks.generate import estimate, generate
 
@@ -222,6 +222,10 @@ def test_a_fit_is_kept_and_a_saved_one_taken(single: Tissue, tmp_path: Path) -> 
     method_class("typed-knn")().fit(single, None, config, Monitor()).save(tmp_path / "model")
     taken = generate(single, n_cells=12, model=tmp_path / "model", **QUICK)
     np.testing.assert_array_equal(taken.prediction.mean, again.prediction.mean)
+    between = InterpolateConfig(method="typed-knn")
+    method_class("typed-knn")().fit(single, None, between, Monitor()).save(tmp_path / "other")
+    with pytest.raises(StdiffError, match="was fitted to interpolate; fit one to generate cells"):
+        generate(single, n_cells=12, model=tmp_path / "other", **QUICK)
 
 
 def test_progress_and_cancel(single: Tissue) -> None:

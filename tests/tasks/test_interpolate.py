@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -132,6 +133,21 @@ def test_a_damaged_kept_model_is_fitted_anew(tissue: Tissue) -> None:
     folder = fitted_module.cache_folder() / key_of(visible, KNN)
     (folder / "model.json").write_text("{")
     assert fitted(visible, KNN, Monitor())[1] is False
+
+
+@pytest.mark.parametrize("method", ["typed-knn", "stdiffusion"])
+def test_a_saved_model_has_not_seen_what_is_hidden(
+    tissue: Tissue, tmp_path: Path, method: Literal["typed-knn", "stdiffusion"]
+) -> None:
+    config = QUICK.but(method=method)
+    for name, seen in (("honest", tissue.split("s2")[0]), ("all", tissue)):
+        fitted(seen, config, Monitor())[0].save(tmp_path / name)
+    own = interpolate(tissue, config=config, hide="s2")
+    taken = interpolate(tissue, config=config, hide="s2", model=tmp_path / "honest")
+    np.testing.assert_array_equal(taken.prediction.mean, own.prediction.mean)
+    with pytest.raises(StdiffError, match="fitted with the hidden cells visible"):
+        interpolate(tissue, config=config, hide="s2", model=tmp_path / "all")
+    assert interpolate(tissue, config=config, at=13.0, model=tmp_path / "all").record.scores == {}
 
 
 def test_a_cancelled_fit_raises_and_keeps_nothing(tissue: Tissue) -> None:

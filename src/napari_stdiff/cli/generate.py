@@ -71,13 +71,12 @@ def generate(
     from ..compute.monitor import Monitor
     from ..data.reading import read as read_tissue
     from ..data.results import save
-    from ..methods.registry import load_method
-    from ..tasks.fitted import fitted
+    from ..tasks.fitted import fitted, saved
     from ..tasks.generate import generate as run
 
     prepare(config.device, config.method)
     tissue = read_tissue(data, read)
-    given = load_method(config.method, model, tissue) if model else None
+    given = saved(model, tissue, config) if model else None
     if given is None:
         say_cost(tissue, config, read)
     with monitored() as monitor:
@@ -89,8 +88,8 @@ def generate(
         (given or fitted(tissue, config, Monitor())[0]).save(Path(save_model))
         sys.stdout.write(f"The fitted model is in {save_model}.\n")
     if out:
-        saved = save(section, out, tissue)
-        sys.stdout.write(f"Saved as '{saved.table}' in {saved.path}.\n")
+        kept = save(section, out, tissue)
+        sys.stdout.write(f"Saved as '{kept.table}' in {kept.path}.\n")
     if screenshot or show:
         from ..viewer.show import show as show_tissue
 

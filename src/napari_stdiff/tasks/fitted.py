@@ -9,6 +9,7 @@ from collections import OrderedDict
 from pathlib import Path
 from threading import Lock
 
+import numpy as np
 from platformdirs import user_cache_path
 
 from ..compute.device import choose_device
@@ -17,6 +18,7 @@ from ..compute.monitor import Monitor
 from ..data.record import versions
 from ..data.tissue import Tissue
 from ..methods.base import Method
+from ..methods.files import read_model
 from ..methods.registry import load_method, method_class
 from ..methods.settings import InterpolationSettings
 
@@ -83,6 +85,46 @@ def fitted(
         while len(_recent) > _IN_MEMORY:
             _recent.popitem(last=False)
     return found, kept
+
+
+def saved(
+    folder: str | Path, tissue: Tissue, config: InterpolationSettings, hidden: Tissue | None = None
+) -> Method:
+    """Return the method that was saved to `folder`, ready for a task.
+
+    Parameters
+    ----------
+    folder
+        Where it was saved.
+    tissue
+        What the method may see.
+    config
+        Settings of the task; names the method.
+    hidden
+        What it must not have seen, in the frame of `tissue`.
+
+    Raises
+    ------
+    StdiffError
+        When it does not fit the tissue, was fitted for the other task, or has seen `hidden`.
+    """
+    method = load_method(_method_of(config), folder, tissue)
+    meta, tensors = read_model(Path(folder).expanduser())
+    if meta.get("within", config.within) != config.within:
+        other, this = "interpolate", "generate cells"
+        if not config.within:
+            other, this = this, other
+        raise StdiffError(f"The model in '{folder}' was fitted to {other}; fit one to {this}.")
+    seen = tensors.get("coords")
+    if hidden is not None and seen is not None:
+        places = {tuple(row) for row in np.asarray(seen, dtype=np.float64).tolist()}
+        if any(tuple(row) in places for row in np.asarray(hidden.coords, float).tolist()):
+            raise StdiffError(
+                f"The model in '{folder}' was fitted with the hidden cells visible, so it cannot "
+                "be scored on them; fit one without them."
+            )
+    method.configure(config)
+    return method
 
 
 def _method_of(config: InterpolationSettings) -> str:

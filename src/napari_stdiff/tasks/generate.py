@@ -20,10 +20,10 @@ from ..data.store import element_name
 from ..data.tissue import Tissue
 from ..data.virtual import VirtualSection
 from ..methods.base import Cost, Method
-from ..methods.registry import load_method, method_class
+from ..methods.registry import method_class
 from .config import GenerateConfig
 from .density import Measured
-from .fitted import fitted
+from .fitted import fitted, saved
 from .placement import given_cells
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ def _method(
     if model is None:
         return fitted(tissue, config, monitor)
     if not isinstance(model, Method):
-        model = load_method(config.method, model, tissue)
+        return saved(model, tissue, config), True
     model.configure(config)
     return model, True
 

@@ -22,11 +22,11 @@ from ..data.store import element_name
 from ..data.tissue import Tissue
 from ..data.virtual import VirtualSection
 from ..methods.base import Cost, Method
-from ..methods.registry import load_method, method_class
+from ..methods.registry import method_class
 from ..scoring.section import score_section
 from .cells import Cells, cells_of
 from .config import InterpolateConfig
-from .fitted import fitted
+from .fitted import fitted, saved
 from .lambdas import with_lambda
 from .target import TIERS, Target, target_of
 
@@ -142,10 +142,11 @@ class Job:
         if model is None:
             self.method, self.kept = fitted(visible, settings, monitor)
             return
-        self.method = (
-            model if isinstance(model, Method) else load_method(config.method, model, visible)
-        )
-        self.method.configure(settings)
+        if isinstance(model, Method):
+            self.method = model
+            self.method.configure(settings)
+        else:
+            self.method = saved(model, visible, settings, self.target.hidden)
         self.kept = True
 
     def answer(self, prediction: Prediction, config: InterpolateConfig) -> VirtualSection:
