@@ -124,6 +124,7 @@ def test_the_gene_of_the_picture_is_the_one_that_lambda_changes() -> None:
         (["--json", "j", "--values", "2"], "from 0 to 1"),
         (["--json", "j", "--method", "knn"], "has no lambda"),
         (["--json", "j", "--blend", "fixed"], "leave --blend away"),
+        (["--json", "j", "--hide", "section_2", "--color", "NOPE"], "no gene 'NOPE'"),
     ],
 )
 def test_bad_sweeps_get_one_sentence(

@@ -61,6 +61,8 @@ def sweep(
 
     prepare(config.device, config.method)
     tissue = read_tissue(data, read)
+    if color and color not in tissue.genes:
+        raise StdiffError(f"There is no gene '{color}'; name one of the data, or leave it away.")
     with monitored() as monitor:
         result = sweep_lambda(tissue, read=read, config=config, values=lambdas, monitor=monitor)
     if json:
