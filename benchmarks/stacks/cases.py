@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import napari_stdiff as st
+from napari_stdiff.data.copies import without_copies
 
 # where the data lies by default, beside the repository; none of it is part of the project
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -202,9 +203,10 @@ def load(case: Case, data: Path, work: Path) -> Loaded:
     at = names.index(case.hidden)
     gone = [names[at + side * step] for side in (-1, 1) for step in range(1, case.skip + 1)]
     visible, hidden = tissue.split(case.hidden)
+    visible, copies = without_copies(visible, hidden)
     if gone:
         visible = visible.rows(~np.isin(visible.section, gone))
-    notes = list(tissue.origin.notes)
+    notes = [*tissue.origin.notes, *([copies] if copies else [])]
     if ALL[case.dataset].align:
         notes.append("Sections were aligned first, the hidden one included.")
     if gone:

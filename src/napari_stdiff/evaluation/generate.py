@@ -12,6 +12,7 @@ import numpy as np
 from ..compute.errors import StdiffError
 from ..compute.monitor import Monitor
 from ..data.checks import no_such
+from ..data.copies import without_copies
 from ..data.prediction import Query
 from ..data.read_config import ReadConfig
 from ..data.reading import read as read_tissue
@@ -120,7 +121,8 @@ def evaluate_generate(
         tissue = read_tissue(data, read or ReadConfig())
         given = _tier(tier, tissue)
         hide = hidden_rows(tissue, hold_out, section, seed)
-        visible, hidden = tissue.rows(~hide), tissue.rows(hide)
+        hidden = tissue.rows(hide)
+        visible, copies = without_copies(tissue.rows(~hide), hidden)
         query, belongs = _query(visible, hidden, given, settings)
         judge = HiddenCells.of(visible, hidden, enrichment=enrichment, seed=seed)
         reference = judge.reference(monitor)
@@ -168,6 +170,7 @@ def evaluate_generate(
                 if judge.normaliser.values == "counts"
                 else "log-normalised values as they are"
             ),
+            "about": [copies] if copies else [],
             "read": list(tissue.origin.notes),
             "notes": notes,
         },

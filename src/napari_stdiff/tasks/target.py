@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 
 from ..compute.errors import StdiffError
 from ..data.checks import listing, need_sections
+from ..data.copies import without_copies
 from ..data.prediction import Query
 from ..data.read_config import ReadConfig
 from ..data.tissue import Tissue
@@ -45,6 +46,8 @@ class Target:
         frame is the tissue's own.
     extrapolated
         Whether the target lies beyond what was measured.
+    copies
+        A sentence about visible cells that were copies of hidden ones and are hidden, too.
     """
 
     visible: Tissue
@@ -52,12 +55,14 @@ class Target:
     z: float
     laminar: Laminar | None = None
     extrapolated: bool = False
+    copies: str = ""
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences about where the target lies."""
         said = () if self.laminar is None else self.laminar.notes
-        return (*said, *((self.warning,) if self.extrapolated else ()))
+        copies = (self.copies,) if self.copies else ()
+        return (*said, *copies, *((self.warning,) if self.extrapolated else ()))
 
     @property
     def warning(self) -> str:
@@ -175,9 +180,10 @@ def target_of(tissue: Tissue, config: InterpolateConfig, read: ReadConfig | None
         raise StdiffError(
             "Parents and section are said of a hidden layer; leave them away between sections."
         )
-    visible, hidden = tissue, None
+    visible, hidden, copies = tissue, None, ""
     if config.hide:
         visible, hidden = tissue.split(config.hide)
+        visible, copies = without_copies(visible, hidden)
     need_sections(tissue, 3 if config.hide else 2)
     if hidden is not None:
         z = float(hidden.coords[:, 0].mean())
@@ -188,7 +194,7 @@ def target_of(tissue: Tissue, config: InterpolateConfig, read: ReadConfig | None
     else:
         z = float(config.at)
     weight = parents(visible, z, config.extrapolate)[2]
-    return Target(visible, hidden, z, extrapolated=not 0 <= weight <= 1)
+    return Target(visible, hidden, z, extrapolated=not 0 <= weight <= 1, copies=copies)
 
 
 def between_layers(tissue: Tissue, config: InterpolateConfig, read: ReadConfig | None) -> bool:
