@@ -162,6 +162,13 @@ def test_one_section_without_types(tissue: Tissue) -> None:
         assert result["methods"]["knn"]["type_difference"] is None
 
 
+def test_one_kind_of_cell_has_no_neighbourhoods_to_compare(tissue: Tissue) -> None:
+    alike = replace(tissue, cell_type=np.full(tissue.n_cells, "neuron", dtype=object))
+    result = evaluate_generate(alike, methods=["typed-knn"], config=QUICK)
+    assert result["methods"]["typed-knn"]["enrichment"] is None
+    assert result["methods"]["typed-knn"]["pcc"] is not None
+
+
 def test_what_cannot_be_done_is_refused(tissue: Tissue) -> None:
     bad: list[tuple[dict[str, Any], str]] = [
         ({"section": "nowhere"}, "no section 'nowhere'"),

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..compute.errors import StdiffError
+from .checks import check_reach
+
 
 @dataclass(frozen=True)
 class Query:
@@ -21,6 +24,22 @@ class Query:
 
     coords: np.ndarray
     cell_type: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no method could answer."""
+        shape = np.shape(self.coords)
+        if not isinstance(self.coords, np.ndarray) or len(shape) != 2 or shape[1] != 3:
+            raise StdiffError(
+                f"Cells to predict need an array (cells, 3) of z, y, x (got shape {shape})."
+            )
+        if not np.isfinite(self.coords).all():
+            raise StdiffError("Cells to predict have NaN or infinite coordinates; remove them.")
+        check_reach(self.coords)
+        if self.cell_type is not None and len(self.cell_type) != len(self.coords):
+            raise StdiffError(
+                f"There are {len(self.coords)} cells to predict and {len(self.cell_type)} cell "
+                "types; give one for each."
+            )
 
     @property
     def n_cells(self) -> int:

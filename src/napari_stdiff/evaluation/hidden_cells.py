@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from ..compute.errors import StdiffError
 from ..compute.monitor import Monitor
 from ..data.normalise import Normaliser
 from ..data.prediction import Prediction, Query
@@ -57,7 +58,12 @@ class HiddenCells:
         """Take the hidden cells; `enrichment` scores neighbourhoods of types or clusters too."""
         normaliser = Normaliser.fit(visible)
         seen, truth = normaliser(visible), normaliser(hidden)
-        labels = LabelTransfer.fit(seen, visible.cell_type, seed=seed) if enrichment else None
+        labels = None
+        if enrichment:
+            try:
+                labels = LabelTransfer.fit(seen, visible.cell_type, seed=seed)
+            except StdiffError:  # one kind of cell alone: it has no neighbourhoods to compare
+                labels = None
         parts = []
         for name in hidden.sections:
             mine = np.flatnonzero(hidden.section == name)
