@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -50,7 +51,7 @@ def _rough(tissue: Tissue) -> np.ndarray:
 
     "" for cells with too few expressed genes to tell.
     """
-    x = tissue.expression
+    x: Any = tissue.expression
     number = np.asarray((x != 0).sum(axis=1)).ravel()
     total = np.asarray(x.sum(axis=1), dtype=np.float32).ravel()
     text = np.char.add(np.char.add(number.astype(str), "|"), total.astype(str))
