@@ -174,6 +174,7 @@ def test_what_cannot_be_done_is_refused(tissue: Tissue) -> None:
         ({"section": "nowhere"}, "no section 'nowhere'"),
         ({"methods": ["magic"]}, "no method 'magic'"),
         ({"hold_out": 1.0}, "between 0 and 1"),
+        ({"tier": "D"}, "no tier 'D'"),
         ({"hold_out": 0.0001}, "hold out more"),
     ]
     for settings, message in bad:

@@ -161,6 +161,8 @@ def test_same_seed_same_scores(tissue: Tissue) -> None:
 
 
 def test_what_cannot_be_done_is_refused(tissue: Tissue) -> None:
+    with pytest.raises(StdiffError, match="Name the section or layer"):
+        evaluate_interpolate(tissue, hide="", methods=["knn"])
     with pytest.raises(StdiffError, match="no section 'nowhere'"):
         evaluate_interpolate(tissue, hide="nowhere", methods=["linear"])
     with pytest.raises(StdiffError, match="no method 'magic'"):

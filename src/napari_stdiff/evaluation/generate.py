@@ -206,6 +206,8 @@ def hidden_rows(tissue: Tissue, share: float, section: str, seed: int) -> np.nda
 
 def _tier(tier: Tier, tissue: Tissue) -> Literal["A", "B", "C"]:
     """Return the tier that can be had, or say why the one asked for cannot."""
+    if tier not in ("auto", *_TIERS):
+        raise no_such("tier", tier, ("auto", *_TIERS))
     if tier == "auto":
         return "B" if tissue.cell_type is None else "A"
     if tier == "A" and tissue.cell_type is None:

@@ -94,6 +94,8 @@ def evaluate_interpolate(
         cell types.
     """
     monitor = monitor or Monitor()
+    if not hide:
+        raise StdiffError("Name the section or layer to hide (hide).")
     chosen = tuple(dict.fromkeys(methods)) if methods else default_methods()
     classes: dict[str, type[Method]] = {name: method_class(name) for name in chosen}
     settings = (config or InterpolateConfig()).but(hide=hide, seed=seed, draws=n_draws)
