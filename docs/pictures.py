@@ -99,7 +99,7 @@ def aligned(viewer: Viewer) -> Any:
 def swept(viewer: Viewer) -> Any:
     """Lay a section at several lambdas side by side."""
     widget = opened(viewer, InterpolateWidget, "Interpolate sections")
-    widget.form.fields["epochs"].value = 5
+    widget.form.fields["effort"].value = "quick"
     widget.where.hiding.click()
     gene = demo.telling_gene(widget.session.tissue, widget.where.values()["hide"])
     widget.session.stack.colour_by("gene", gene)

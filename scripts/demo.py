@@ -130,7 +130,7 @@ def pictures(viewer: napari.Viewer, stack: Stack, hidden: str, caption: str, fol
     stack.set_side_by_side(False)
     measured.points.visible = False  # its histology stays, under the virtual section
     stack.look()
-    camera.zoom *= 0.9  # room for the caption
+    camera.zoom *= 0.78  # room for the caption
     take_pictures(viewer, folder / "stack-above.png")
     z, y, x = camera.view_direction
     camera.set_view_direction((-z, y, x), (1.0, 0.0, 0.0))

@@ -262,7 +262,7 @@ def test_hiding_a_section_gives_scores_in_words(
     finish(qtbot, opened)
     assert (task.configs[0].hide, task.configs[0].at) == ("section_2", "middle")
     text = opened.results.summary.text()
-    assert "hidden section section_2" in text
+    assert "hidden section 'section_2'" in text
     assert "0.500" in text
     assert "Co-expression" not in text  # a score that the method does not have
 

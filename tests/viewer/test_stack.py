@@ -16,6 +16,7 @@ from scipy import sparse
 
 from napari_stdiff.data.tissue import Tissue
 from napari_stdiff.data.virtual import VirtualSection
+from napari_stdiff.viewer import show as show_module
 from napari_stdiff.viewer.layers import camera_of, scale_map, state_of
 from napari_stdiff.viewer.session import session_of
 from napari_stdiff.viewer.show import settle, show
@@ -64,6 +65,12 @@ def desk(make_napari_viewer: Callable[..., Any], small_tissue: Tissue) -> Desk:
 
 
 @pytest.fixture
+def plain(make_napari_viewer: Callable[..., Any], small_tissue: Tissue) -> Desk:
+    """Return a desk without pictures, for what does not look at them: half as much to draw."""
+    return Desk(make_napari_viewer(show=True), replace(small_tissue, histology={}))
+
+
+@pytest.fixture
 def open_desk(make_napari_viewer: Callable[..., Any]) -> Callable[[Tissue], Desk]:
     return lambda tissue: Desk(make_napari_viewer(show=True), tissue)
 
@@ -83,27 +90,27 @@ def test_every_section_lies_on_its_picture(desk: Desk) -> None:
 
 
 def test_typing_a_gene_and_enter_colours_all_sections_on_one_scale(
-    desk: Desk, qtbot: Any, small_tissue: Tissue
+    plain: Desk, qtbot: Any, small_tissue: Tissue
 ) -> None:
-    before = [layer.face_color.copy() for layer in desk.points()]
-    desk.pick_gene(qtbot, "slc17")  # a part of its name, in any case
-    assert desk.stack.colouring.name == "Slc17a6"
-    limits = {tuple(layer.face_contrast_limits) for layer in desk.points()}
-    assert limits == {desk.stack.limits}
-    for old, layer in zip(before, desk.points(), strict=True):
+    before = [layer.face_color.copy() for layer in plain.points()]
+    plain.pick_gene(qtbot, "slc17")  # a part of its name, in any case
+    assert plain.stack.colouring.name == "Slc17a6"
+    limits = {tuple(layer.face_contrast_limits) for layer in plain.points()}
+    assert limits == {plain.stack.limits}
+    for old, layer in zip(before, plain.points(), strict=True):
         assert not np.allclose(old, layer.face_color)
-    shown = [layer.face_colorbar.visible for layer in desk.points()]
+    shown = [layer.face_colorbar.visible for layer in plain.points()]
     assert shown.count(True) == 1
-    assert desk.dock.colours.legend.gradient.isVisibleTo(desk.dock)
-    assert "Slc17a6" in desk.dock.colours.legend.title.text()
+    assert plain.dock.colours.legend.gradient.isVisibleTo(plain.dock)
+    assert "Slc17a6" in plain.dock.colours.legend.title.text()
 
 
-def test_a_gene_that_is_not_there_gets_a_sentence(desk: Desk, qtbot: Any) -> None:
-    desk.pick_gene(qtbot, "xyz")
-    assert "xyz" in desk.dock.colours.message.text()
-    assert desk.dock.colours.message.isVisibleTo(desk.dock)
-    desk.pick_gene(qtbot, "Gad1")
-    assert not desk.dock.colours.message.isVisibleTo(desk.dock)
+def test_a_gene_that_is_not_there_gets_a_sentence(plain: Desk, qtbot: Any) -> None:
+    plain.pick_gene(qtbot, "xyz")
+    assert "xyz" in plain.dock.colours.message.text()
+    assert plain.dock.colours.message.isVisibleTo(plain.dock)
+    plain.pick_gene(qtbot, "Gad1")
+    assert not plain.dock.colours.message.isVisibleTo(plain.dock)
 
 
 def test_an_all_zero_gene_is_painted_with_its_colour_bar(desk: Desk, qtbot: Any) -> None:
@@ -158,63 +165,63 @@ def test_a_tissue_without_pictures_types_or_counts(
     desk.picture()
 
 
-def test_annotations_have_their_own_colours_and_a_legend(desk: Desk) -> None:
-    panel = desk.dock.colours
-    assert desk.stack.colouring.name == "cell_type"  # what a tissue with types opens with
-    colours = {tuple(np.round(c[:3], 3)) for layer in desk.points() for c in layer.face_color}
+def test_annotations_have_their_own_colours_and_a_legend(plain: Desk) -> None:
+    panel = plain.dock.colours
+    assert plain.stack.colouring.name == "cell_type"  # what a tissue with types opens with
+    colours = {tuple(np.round(c[:3], 3)) for layer in plain.points() for c in layer.face_color}
     assert colours == {(1.0, 0.0, 0.0), (0.0, 0.0, 1.0)}
     assert "neuron" in panel.legend.swatches.text()
     assert "#ff0000" in panel.legend.swatches.text()
     panel.column.setCurrentText("depth")
     panel.column.textActivated.emit("depth")
-    assert desk.stack.colouring.kind == "number"
-    assert panel.legend.gradient.isVisibleTo(desk.dock)
+    assert plain.stack.colouring.kind == "number"
+    assert panel.legend.gradient.isVisibleTo(plain.dock)
     panel.kind.setCurrentIndex(2)
     panel.kind.activated.emit(2)
-    assert desk.stack.colouring.kind == "none"
-    assert not panel.scale.isVisibleTo(desk.dock)
+    assert plain.stack.colouring.kind == "none"
+    assert not panel.scale.isVisibleTo(plain.dock)
 
 
-def test_limits_clipping_and_colormap(desk: Desk, qtbot: Any) -> None:
-    panel = desk.dock.colours
-    desk.pick_gene(qtbot, "Tac1")
-    auto = desk.stack.limits
+def test_limits_clipping_and_colormap(plain: Desk, qtbot: Any) -> None:
+    panel = plain.dock.colours
+    plain.pick_gene(qtbot, "Tac1")
+    auto = plain.stack.limits
     panel.high.setValue(0.5)
-    assert desk.stack.limits[1] == pytest.approx(0.5)
-    assert all(layer.face_contrast_limits[1] == pytest.approx(0.5) for layer in desk.points())
+    assert plain.stack.limits[1] == pytest.approx(0.5)
+    assert all(layer.face_contrast_limits[1] == pytest.approx(0.5) for layer in plain.points())
     panel.auto.click()
-    assert desk.stack.limits == auto
+    assert plain.stack.limits == auto
     panel.clip_high.setValue(60)
-    assert desk.stack.limits[1] < auto[1]
+    assert plain.stack.limits[1] < auto[1]
     panel.range.setValue((0.2, 0.9))
-    assert desk.stack.limits == pytest.approx((0.2, 0.9))
+    assert plain.stack.limits == pytest.approx((0.2, 0.9))
     panel.low.setValue(7.0)  # above the upper end: still a scale
-    assert desk.stack.limits[1] > desk.stack.limits[0]
+    assert plain.stack.limits[1] > plain.stack.limits[0]
     panel.colormap.setCurrentText("magma")
     panel.colormap.textActivated.emit("magma")
-    assert {layer.face_colormap.name for layer in desk.points()} == {scale_map("magma").name}
+    assert {layer.face_colormap.name for layer in plain.points()} == {scale_map("magma").name}
 
 
 def test_the_camera_stays_where_the_user_put_it(
-    desk: Desk, qtbot: Any, make_virtual: Make
+    plain: Desk, qtbot: Any, make_virtual: Make
 ) -> None:
-    camera = camera_of(desk.viewer)
+    camera = camera_of(plain.viewer)
     camera.angles = (10.0, 20.0, 30.0)
     camera.zoom = 1.7
     camera.center = (5.0, 60.0, 70.0)
-    before = pose(desk.viewer)
-    desk.pick_gene(qtbot, "Gad1")
-    desk.dock.view.spacing.box.setValue(2.0)
-    desk.dock.view.point_size.box.setValue(1.5)
-    desk.dock.view.points.slider.setValue(100)
-    desk.session.add_result(make_virtual("v", 90.0), persist=False)
+    before = pose(plain.viewer)
+    plain.pick_gene(qtbot, "Gad1")
+    plain.dock.view.spacing.box.setValue(2.0)
+    plain.dock.view.point_size.box.setValue(1.5)
+    plain.dock.view.points.slider.setValue(100)
+    plain.session.add_result(make_virtual("v", 90.0), persist=False)
     settle()
-    assert pose(desk.viewer) == pytest.approx(before)
-    desk.dock.view.two.click()
-    desk.dock.view.three.click()
-    assert pose(desk.viewer) == pytest.approx(before)
-    desk.dock.view.whole.click()
-    assert pose(desk.viewer) != pytest.approx(before)
+    assert pose(plain.viewer) == pytest.approx(before)
+    plain.dock.view.two.click()
+    plain.dock.view.three.click()
+    assert pose(plain.viewer) == pytest.approx(before)
+    plain.dock.view.whole.click()
+    assert pose(plain.viewer) != pytest.approx(before)
 
 
 def test_stretch_moves_layers_and_leaves_the_data(desk: Desk, small_tissue: Tissue) -> None:
@@ -295,11 +302,11 @@ def test_a_section_that_is_not_flat_is_seen_whole_in_2d(
     assert (np.abs(world - point) <= half).all()
 
 
-def test_the_users_own_volume_keeps_its_slider(desk: Desk) -> None:
-    desk.viewer.add_image(np.zeros((60, 20, 20)), name="mine")
-    desk.dock.view.two.click()
-    desk.viewer.dims.set_point(0, 21.0)
-    assert desk.viewer.dims.point[0] == 21.0
+def test_the_users_own_volume_keeps_its_slider(plain: Desk) -> None:
+    plain.viewer.add_image(np.zeros((60, 20, 20)), name="mine")
+    plain.dock.view.two.click()
+    plain.viewer.dims.set_point(0, 21.0)
+    assert plain.viewer.dims.point[0] == 21.0
 
 
 def test_a_virtual_section_is_marked_and_can_stand_beside_the_truth(
@@ -358,11 +365,11 @@ def test_results_of_one_section_are_seen_in_2d(
     assert desk.viewer.dims.ndisplay == 2  # all is at one depth: nothing to see in 3D
 
 
-def test_a_new_result_is_gone_to_in_2d(desk: Desk, make_virtual: Make) -> None:
-    desk.dock.view.two.click()
-    desk.session.add_result(make_virtual("between", 90.0), persist=False)
-    desk.stack.reveal("between")
-    assert abs(desk.viewer.dims.point[0] - 90.0) < 20  # nearer to it than to any other
+def test_a_new_result_is_gone_to_in_2d(plain: Desk, make_virtual: Make) -> None:
+    plain.dock.view.two.click()
+    plain.session.add_result(make_virtual("between", 90.0), persist=False)
+    plain.stack.reveal("between")
+    assert abs(plain.viewer.dims.point[0] - 90.0) < 20  # nearer to it than to any other
 
 
 def test_sections_are_listed_shown_and_hidden(desk: Desk, make_virtual: Make) -> None:
@@ -422,51 +429,56 @@ def test_opacity_and_size(desk: Desk) -> None:
     assert float(desk.points()[0].size[0]) == pytest.approx(2 * before)
 
 
-def test_the_selection_is_left_alone(desk: Desk, make_virtual: Make) -> None:
-    mine = desk.stack.section("second").points
-    desk.viewer.layers.selection = {mine}
-    desk.session.add_result(make_virtual("v", 90.0), persist=False)
-    assert set(desk.viewer.layers.selection) == {mine}
+def test_the_selection_is_left_alone(plain: Desk, make_virtual: Make) -> None:
+    mine = plain.stack.section("second").points
+    plain.viewer.layers.selection = {mine}
+    plain.session.add_result(make_virtual("v", 90.0), persist=False)
+    assert set(plain.viewer.layers.selection) == {mine}
 
 
-def test_the_users_text_on_the_canvas_is_left_alone(desk: Desk, qtbot: Any) -> None:
-    text = desk.viewer.canvas.overlays.text
+def test_the_users_text_on_the_canvas_is_left_alone(plain: Desk, qtbot: Any) -> None:
+    text = plain.viewer.canvas.overlays.text
     assert text.text == "cell_type"
     text.text = "my own"
-    desk.pick_gene(qtbot, "Gad1")
+    plain.pick_gene(qtbot, "Gad1")
     assert text.text == "my own"
 
 
-def test_the_dock_shows_how_the_data_was_read(desk: Desk) -> None:
-    assert "Made for a test." in desk.dock.data.detected.text()
-    assert "3 sections" in desk.dock.data.about.text()
+def test_the_dock_shows_how_the_data_was_read(plain: Desk) -> None:
+    assert "Made for a test." in plain.dock.data.detected.text()
+    assert "3 sections" in plain.dock.data.about.text()
 
 
-def test_nothing_is_cut_off_at_300_pixels(desk: Desk, qtbot: Any, make_virtual: Make) -> None:
+def test_nothing_is_cut_off_at_300_pixels(plain: Desk, qtbot: Any, make_virtual: Make) -> None:
     long = make_virtual("a_very_long_name_of_a_result_as_people_give_them_to_things", 50.0)
-    desk.session.add_result(long, persist=False)
+    plain.session.add_result(long, persist=False)
     for gene in ("Gad1", "Slc17a6"):
-        desk.pick_gene(qtbot, gene)
-        assert desk.dock.body.minimumSizeHint().width() <= 300
-    desk.stack.colour_by("column", "cell_type")
+        plain.pick_gene(qtbot, gene)
+        assert plain.dock.body.minimumSizeHint().width() <= 300
+    plain.stack.colour_by("column", "cell_type")
     settle()
-    assert desk.dock.body.minimumSizeHint().width() <= 300
+    assert plain.dock.body.minimumSizeHint().width() <= 300
 
 
-def test_closing_and_reopening_the_dock(desk: Desk, qtbot: Any, small_tissue: Tissue) -> None:
-    desk.viewer.window.remove_dock_widget(desk.dock)
-    desk.stack.colour_by("gene", "Gad1")  # nobody listens, nothing breaks
-    desk.session.set_tissue(small_tissue, None)
-    again = StackWidget(desk.viewer)
-    desk.viewer.window.add_dock_widget(again)
+def test_closing_and_reopening_the_dock(plain: Desk, qtbot: Any, small_tissue: Tissue) -> None:
+    plain.viewer.window.remove_dock_widget(plain.dock)
+    plain.stack.colour_by("gene", "Gad1")  # nobody listens, nothing breaks
+    plain.session.set_tissue(small_tissue, None)
+    again = StackWidget(plain.viewer)
+    plain.viewer.window.add_dock_widget(again)
     settle()
-    desk.stack.colour_by("gene", "Tac1")
+    plain.stack.colour_by("gene", "Tac1")
     assert again.colours.gene.currentText() == "Tac1"
 
 
 def test_show_writes_the_canvas_and_the_window(
-    qtbot: Any, small_tissue: Tissue, make_virtual: Make, tmp_path: Path
+    qtbot: Any,
+    small_tissue: Tissue,
+    make_virtual: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(show_module, "WINDOW_SIZE", (1000, 700))
     path = tmp_path / "pictures" / "stack.png"
     show(
         small_tissue,

@@ -69,6 +69,7 @@ def test_the_button_draws_a_strip_and_another_removes_it(
     points, labels = (layer for layer in viewer.layers if layer not in before)
     assert state_of(points)["role"] == "strip"
     assert list(labels.text.values) == ["0.1", "0.5", "0.9"]
+    assert labels.canvas_size_limits[0] == 0  # no dot within the letters
     assert points.face_contrast_limits == session.stack.limits
     assert "0.40" in dock.sweep.words.text()
     assert "best at 0.5" in dock.sweep.words.text()

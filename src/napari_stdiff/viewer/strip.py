@@ -69,6 +69,7 @@ class Strip:
             text={"string": list(labels), "size": 10, "color": VIRTUAL_EDGE, "anchor": "center"},
             axis_labels=("z", "y", "x"),
             projection_mode="all",
+            canvas_size_limits=(0, 10_000),  # else napari draws a dot into each label
             metadata={KEY: state},
         )
         self._points.metadata[KEY] = state
