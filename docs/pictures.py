@@ -130,7 +130,9 @@ def shrink(source: Path, target: Path, width: int = 1200) -> None:
     image = Image.open(source).convert("RGB")
     if image.width > width:
         image = image.resize((width, round(image.height * width / image.width)))
-    image.quantize(256, method=Image.Quantize.MAXCOVERAGE).save(target, optimize=True)
+    # kmeans: without it, the greys of the window get a tint
+    small = image.quantize(256, method=Image.Quantize.MAXCOVERAGE, kmeans=1)
+    small.save(target, optimize=True)
     print(f"{target.relative_to(ROOT)}: {target.stat().st_size // 1024} KB")
 
 
