@@ -18,7 +18,7 @@ from napari_stdiff.methods.base import Method
 from napari_stdiff.methods.settings import InterpolationSettings
 from napari_stdiff.methods.stdiffusion import StDiffusion
 from napari_stdiff.methods.stdiffusion_paper import StDiffusionPaper
-from napari_stdiff.methods.tuning import Chosen, _least_noise
+from napari_stdiff.methods.tuning import Chosen, _best_share, _least_noise
 
 QUICK = InterpolationSettings(
     epochs=30, width=32, depth=1, batch_size=128, sampler_steps=3, device="cpu"
@@ -248,3 +248,12 @@ def test_in_a_hurry_it_learns_from_some_of_the_cells(
         method.sample(query(hidden), 2, Monitor())
     slow = StDiffusion.cost(visible, QUICK, hidden.n_cells)
     assert StDiffusion.cost(visible, quick, hidden.n_cells).seconds < slow.seconds
+
+
+def test_the_network_gets_what_the_guess_does_no_better() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(200, 3))
+    good, bad = truth + 0.1 * rng.normal(size=truth.shape), rng.normal(size=truth.shape)
+    assert _best_share(good, good, truth, np.ones(3)) == 0
+    assert _best_share(good, bad, truth, np.ones(3)) > 0.9
+    assert _best_share(bad, good, truth, np.ones(3)) < 0.1
