@@ -248,3 +248,8 @@ def test_a_tier_with_cells_takes_no_others(tissue: Tissue, tier: str) -> None:
 def test_the_record_says_what_the_model_chose(tissue: Tissue, method: str, fact: str) -> None:
     record = interpolate(tissue, config=QUICK.but(method=method), hide="s2").record
     assert fact in json.loads(record.model_dump_json())["chosen"]
+
+
+def test_a_lambda_that_nothing_would_use_is_refused(tissue: Tissue) -> None:
+    with pytest.raises(StdiffError, match="has no lambda"):
+        interpolate(tissue, hide="s2", method="knn", blend="fixed", blend_value=0.3)

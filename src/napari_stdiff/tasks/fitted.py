@@ -8,6 +8,7 @@ import shutil
 from collections import OrderedDict
 from pathlib import Path
 from threading import Lock
+from typing import Literal
 
 import numpy as np
 from platformdirs import user_cache_path
@@ -15,6 +16,7 @@ from platformdirs import user_cache_path
 from ..compute.device import choose_device
 from ..compute.errors import StdiffError
 from ..compute.monitor import Monitor
+from ..data.prediction import Prediction
 from ..data.record import versions
 from ..data.tissue import Tissue
 from ..methods.base import Method
@@ -22,6 +24,8 @@ from ..methods.files import read_model
 from ..methods.registry import load_method, method_class
 from ..methods.settings import InterpolationSettings
 
+# where a model came from: this run, an earlier one, or the user
+Kept = Literal["", "earlier", "given"]
 _IN_MEMORY = 4
 _ON_DISK = 20
 _recent: OrderedDict[str, Method] = OrderedDict()
@@ -147,3 +151,16 @@ def forget() -> None:
     """Drop the models kept in memory."""
     with _lock:
         _recent.clear()
+
+
+def run_notes(prediction: Prediction, draws: int, kept: Kept) -> list[str]:
+    """Return sentences about where the model came from, and about a run that was cancelled."""
+    notes = []
+    if kept == "earlier":
+        notes.append("The model was kept from an earlier fit on the same data and settings.")
+    elif kept == "given":
+        notes.append("The model was given, not fitted in this run.")
+    if not prediction.complete:
+        done = 0 if prediction.draws is None else len(prediction.draws)
+        notes.append(f"Cancelled after {done} of {draws} draws; the mean is complete.")
+    return notes

@@ -23,7 +23,7 @@ from ..methods.base import Cost, Method
 from ..methods.registry import method_class
 from .config import GenerateConfig
 from .density import Measured
-from .fitted import fitted, saved
+from .fitted import Kept, fitted, run_notes, saved
 from .placement import given_cells
 
 if TYPE_CHECKING:
@@ -217,13 +217,14 @@ def place_within(measured: Measured, config: GenerateConfig) -> tuple[Query, lis
 
 def _method(
     tissue: Tissue, config: GenerateConfig, monitor: Monitor, model: str | Path | Method | None
-) -> tuple[Method, bool]:
+) -> tuple[Method, Kept]:
     if model is None:
-        return fitted(tissue, config, monitor)
+        method, kept = fitted(tissue, config, monitor)
+        return method, "earlier" if kept else ""
     if not isinstance(model, Method):
-        return saved(model, tissue, config), True
+        return saved(model, tissue, config), "given"
     model.configure(config)
-    return model, True
+    return model, "given"
 
 
 def _said(how: str, query: Query, config: GenerateConfig) -> str:
@@ -270,13 +271,8 @@ def _far(measured: Measured, query: Query, unit: str) -> tuple[np.ndarray, np.nd
     return distance, confidence, [note]
 
 
-def _told(prediction: Prediction, kept: bool, config: GenerateConfig) -> list[str]:
+def _told(prediction: Prediction, kept: Kept, config: GenerateConfig) -> list[str]:
     notes = []
     if config.values == "draw" and prediction.draws is not None:
         notes.append("X holds one draw; the mean is the layer 'mean'.")
-    if kept:
-        notes.append("The model was kept from an earlier fit on the same data and settings.")
-    if not prediction.complete:
-        done = 0 if prediction.draws is None else len(prediction.draws)
-        notes.append(f"Cancelled after {done} of {config.draws} draws; the mean is complete.")
-    return notes
+    return [*notes, *run_notes(prediction, config.draws, kept)]

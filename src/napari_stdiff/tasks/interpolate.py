@@ -26,7 +26,7 @@ from ..methods.registry import method_class
 from ..scoring.section import score_section
 from .cells import Cells, cells_of
 from .config import InterpolateConfig
-from .fitted import fitted, saved
+from .fitted import Kept, fitted, run_notes, saved
 from .lambdas import with_lambda
 from .target import TIERS, Target, target_of
 
@@ -111,7 +111,7 @@ class Job:
     method
         The fitted method, once there is one.
     kept
-        Whether it was fitted by an earlier run.
+        Where it came from: this run, an earlier one, or the user.
     facts
         What was chosen beside what the method chose.
     seconds
@@ -122,7 +122,7 @@ class Job:
     target: Target
     cells: Cells
     method: Method = field(init=False)
-    kept: bool = False
+    kept: Kept = ""
     facts: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -140,14 +140,15 @@ class Job:
         visible = self.target.visible
         settings, self.facts = with_lambda(visible, config, monitor)
         if model is None:
-            self.method, self.kept = fitted(visible, settings, monitor)
+            self.method, kept = fitted(visible, settings, monitor)
+            self.kept = "earlier" if kept else ""
             return
         if isinstance(model, Method):
             self.method = model
             self.method.configure(settings)
         else:
             self.method = saved(model, visible, settings, self.target.hidden)
-        self.kept = True
+        self.kept = "given"
 
     def answer(self, prediction: Prediction, config: InterpolateConfig) -> VirtualSection:
         """Return what was predicted, with its record."""
@@ -177,12 +178,7 @@ class Job:
         notes = [*self.target.notes, *prediction.notes]
         if self.cells.tier:
             notes.append(TIERS[self.cells.tier])
-        if self.kept:
-            notes.append("The model was kept from an earlier fit on the same data and settings.")
-        if not prediction.complete:
-            done = 0 if prediction.draws is None else len(prediction.draws)
-            notes.append(f"Cancelled after {done} of {config.draws} draws; the mean is complete.")
-        return tuple(notes)
+        return (*notes, *run_notes(prediction, config.draws, self.kept))
 
 
 def prepare(

@@ -44,8 +44,11 @@ def with_lambda(
     Raises
     ------
     StdiffError
-        When lambda is to be chosen and the method has none, or there are too few sections.
+        When lambda is fixed or to be chosen and the method has none, or there are too few
+        sections to choose it.
     """
+    if config.blend == "fixed":
+        need_lambda(config.method)
     if config.blend != "chosen":
         return config, {}
     with monitor.stage("Choosing lambda", 0.45):
