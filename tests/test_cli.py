@@ -185,7 +185,7 @@ def test_from_tissue_to_saved_section_and_back(
 
 def test_lambda_reaches_the_record(store: Path, tmp_path: Path) -> None:
     to = tmp_path / "record.json"
-    base = ["interpolate", store, "--method", "linear", "--draws", "0", "--json", to]
+    base = ["interpolate", store, "--effort", "quick", "--draws", "0", "--json", to]
     assert run(*base, "--lambda", "0.25") == 0
     parameters = json.loads(to.read_text())["parameters"]
     assert (parameters["blend"], parameters["blend_value"]) == ("fixed", 0.25)
@@ -331,7 +331,12 @@ def test_ctrl_c_while_reading_ends_at_once(
         raise AssertionError("it went on")
 
     monkeypatch.setattr("napari_stdiff.data.reading.read", interrupted)
-    assert run("interpolate", store, "--method", "linear", "--json", os.devnull) == 130
+    # what runs in the background of a shell is started with Ctrl-C ignored
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert run("interpolate", store, "--method", "linear", "--json", os.devnull) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert capsys.readouterr().err == "Cancelled; nothing was written.\n"
 
 
