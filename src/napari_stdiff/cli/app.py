@@ -37,6 +37,25 @@ _READING, _SAMPLE = ReadConfig(), SimulateConfig()
 Data = Annotated[str, Parameter(help="An .h5ad file or a SpatialData store (.zarr).")]
 Store = Annotated[str, Parameter(help="A SpatialData store (.zarr).")]
 Reading = Annotated[ReadConfig, Parameter(name="*", group=_READ)]
+Out = Annotated[
+    str,
+    _EMPTY,
+    Parameter(group=_OUT, help="Store for the result: the input's own (it only gains), or new."),
+]
+Screenshot = Annotated[
+    str, _EMPTY, Parameter(group=_OUT, help="Write a picture of the 3D stack to this PNG.")
+]
+Show = Annotated[
+    bool, _EMPTY, Parameter(group=_OUT, negative="", help="Open napari on the result.")
+]
+Model = Annotated[
+    str,
+    _EMPTY,
+    Parameter(group=_OUT, help="Folder of a saved model to use instead of fitting one."),
+]
+SaveModel = Annotated[
+    str, _EMPTY, Parameter(group=_OUT, help="Folder to keep the fitted model in.")
+]
 Json = Annotated[
     str,
     _EMPTY,
@@ -69,28 +88,12 @@ def interpolate(
     data: Data,
     /,
     *,
-    out: Annotated[
-        str,
-        _EMPTY,
-        Parameter(
-            group=_OUT, help="Store for the result: the input's own (it only gains), or new."
-        ),
-    ] = "",
-    screenshot: Annotated[
-        str, _EMPTY, Parameter(group=_OUT, help="Write a picture of the 3D stack to this PNG.")
-    ] = "",
-    show: Annotated[
-        bool, _EMPTY, Parameter(group=_OUT, negative="", help="Open napari on the result.")
-    ] = False,
+    out: Out = "",
+    screenshot: Screenshot = "",
+    show: Show = False,
     json: Json = "",
-    model: Annotated[
-        str,
-        _EMPTY,
-        Parameter(group=_OUT, help="Folder of a saved model to use instead of fitting one."),
-    ] = "",
-    save_model: Annotated[
-        str, _EMPTY, Parameter(group=_OUT, help="Folder to keep the fitted model in.")
-    ] = "",
+    model: Model = "",
+    save_model: SaveModel = "",
     lambda_: Lambda = "",
     config: Annotated[InterpolateConfig, Parameter(name="*", group=_TASK)] = _INTERPOLATE,
     read: Reading = _READING,

@@ -13,13 +13,16 @@ from ..evaluation.config import EvaluateGenerateConfig
 from ..tasks.config import GenerateConfig
 from . import text
 from .app import (
-    _EMPTY,
-    _OUT,
     _READING,
     _TASK,
     Data,
     Json,
+    Model,
+    Out,
     Reading,
+    SaveModel,
+    Screenshot,
+    Show,
     app,
     evaluate,
 )
@@ -34,28 +37,12 @@ def generate(
     data: Data,
     /,
     *,
-    out: Annotated[
-        str,
-        _EMPTY,
-        Parameter(
-            group=_OUT, help="Store for the result: the input's own (it only gains), or new."
-        ),
-    ] = "",
-    screenshot: Annotated[
-        str, _EMPTY, Parameter(group=_OUT, help="Write a picture of the 3D stack to this PNG.")
-    ] = "",
-    show: Annotated[
-        bool, _EMPTY, Parameter(group=_OUT, negative="", help="Open napari on the result.")
-    ] = False,
+    out: Out = "",
+    screenshot: Screenshot = "",
+    show: Show = False,
     json: Json = "",
-    model: Annotated[
-        str,
-        _EMPTY,
-        Parameter(group=_OUT, help="Folder of a saved model to use instead of fitting one."),
-    ] = "",
-    save_model: Annotated[
-        str, _EMPTY, Parameter(group=_OUT, help="Folder to keep the fitted model in.")
-    ] = "",
+    model: Model = "",
+    save_model: SaveModel = "",
     config: Annotated[GenerateConfig, Parameter(name="*", group=_TASK)] = _GENERATE,
     read: Reading = _READING,
 ) -> int:
