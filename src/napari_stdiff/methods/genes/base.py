@@ -1,0 +1,62 @@
+"""What every method that predicts genes is: two verbs, a cost, and a folder it can be kept in."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from ...compute.monitor import Monitor
+from ...data.panel import Panel
+from ...data.prediction import Prediction
+from ..base import Cost
+from .settings import GeneSettings
+
+
+class GeneMethod(ABC):
+    """Predicts the expression of wanted genes in the cells of the tissue it was fitted on.
+
+    The panel given to `fit` holds the tissue's visible genes and nothing of the others, so that
+    nothing hidden can leak. What `sample` answers for a gene depends on the fitted method, the
+    gene and the seed alone: not on which other genes are asked for, nor on their order.
+    """
+
+    id: ClassVar[str]
+    title: ClassVar[str]
+    description: ClassVar[str]
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the fit chose or fixed by itself, as JSON can hold it, for the record."""
+        return {}
+
+    @abstractmethod
+    def fit(self, panel: Panel, config: GeneSettings, monitor: Monitor) -> Self:
+        """Learn from `panel`; return self."""
+
+    @abstractmethod
+    def sample(
+        self, genes: Sequence[str] | np.ndarray, n_draws: int, monitor: Monitor
+    ) -> Prediction:
+        """Predict `genes` (of ``panel.wanted``) on the scale of ``panel.tissue``.
+
+        Returns the mean (cells, genes), never below zero where the tissue's values are not, and
+        with ``n_draws > 0`` draws (draws, cells, genes) and their spread. A run that is cancelled
+        once the mean is there returns what is done, with ``complete=False``.
+        """
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the fitted method to `folder` as safetensors and JSON."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path, panel: Panel) -> Self:
+        """Read a fitted method; refuses, by name, a tissue or reference it was not fitted on."""
+
+    @classmethod
+    @abstractmethod
+    def cost(cls, panel: Panel, config: GeneSettings, n_genes: int) -> Cost:
+        """Estimate what fitting on `panel` and predicting `n_genes` genes will take."""
