@@ -1,0 +1,81 @@
+"""Ids of the methods that predict genes and where they live; imported when one is used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+from ...compute.errors import StdiffError
+from .base import GeneMethod
+
+if TYPE_CHECKING:
+    from ...data.panel import Panel
+
+GeneMethodName = Literal[
+    "spadit",
+    "spadit-paper",
+    "stack",
+    "stack-network",
+    "ridge",
+    "pls",
+    "knn",
+    "gene-kernel-ridge",
+    "sinkhorn",
+    "spage-like",
+]
+
+_PLACES: dict[str, str] = {
+    "spadit": "spadit:Spadit",
+    "spadit-paper": "spadit_paper:SpaditPaper",
+    "stack": "stack:Stack",
+    "stack-network": "stack_network:StackNetwork",
+    "ridge": "closed_form:RidgeMethod",
+    "pls": "closed_form:PlsMethod",
+    "knn": "closed_form:KnnMethod",
+    "gene-kernel-ridge": "closed_form:GeneKernelRidgeMethod",
+    "sinkhorn": "closed_form:SinkhornMethod",
+    "spage-like": "closed_form:SpageLikeMethod",
+}
+
+
+def gene_methods() -> tuple[str, ...]:
+    """Return the ids of the methods that predict genes, the default first."""
+    return get_args(GeneMethodName)
+
+
+def gene_method_class(name: str) -> type[GeneMethod]:
+    """Return the class of the method called `name`.
+
+    Raises
+    ------
+    StdiffError
+        When there is no such method.
+    """
+    if name not in _PLACES:
+        raise StdiffError(f"There is no method '{name}'; choose one of: {', '.join(_PLACES)}.")
+    module, _, attribute = _PLACES[name].partition(":")
+    found: type[GeneMethod] = getattr(import_module(f"{__package__}.{module}"), attribute)
+    return found
+
+
+def load_gene_method(name: str, folder: str | Path, panel: Panel) -> GeneMethod:
+    """Return the method called `name` as it was saved to `folder`, for the panel of its fit.
+
+    Raises
+    ------
+    StdiffError
+        When there is no such method or model, it was fitted on another tissue or reference, or
+        something in the model is missing or of the wrong shape.
+    """
+    cls = gene_method_class(name)
+    try:
+        return cls.load(Path(folder).expanduser(), panel)
+    except StdiffError:
+        raise
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        if type(error).__name__ == "OutOfMemoryError":  # torch's, of a device that is too small
+            raise
+        raise StdiffError(
+            f"The model in '{folder}' is damaged or of another version; fit it again."
+        ) from error
