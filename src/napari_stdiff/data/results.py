@@ -1,4 +1,4 @@
-"""Results out: one points element and one table a virtual section, and nothing else touched."""
+"""Results out: a virtual section or predicted genes as new elements, and nothing else touched."""
 
 from __future__ import annotations
 
@@ -12,8 +12,17 @@ import numpy as np
 
 from ..compute.errors import StdiffError
 from .describe import describe
+from .predicted import PredictedGenes
 from .prediction import Prediction, Query
-from .result_list import RECORD_KEY, ResultInfo, find_result, list_results, record_of
+from .record import RunRecord
+from .result_list import (
+    RECORD_KEY,
+    ResultInfo,
+    find_result,
+    list_results,
+    record_of,
+    regions_of,
+)
 from .store import (
     add_elements,
     check_store,
@@ -36,6 +45,7 @@ __all__ = [
     "Saved",
     "describe",
     "list_results",
+    "load_predicted",
     "load_result",
     "remove_result",
     "save",
@@ -54,7 +64,7 @@ class Saved:
     path
         The store, or "" when the result is in memory alone.
     element, table
-        Names of its points element and of its table.
+        Names of the element that it annotates (of several: joined by commas) and of its table.
     """
 
     path: str
@@ -63,20 +73,23 @@ class Saved:
 
 
 def save(
-    section: VirtualSection, out: str | Path | SpatialData, tissue: Tissue | None = None
+    section: VirtualSection | PredictedGenes,
+    out: str | Path | SpatialData,
+    tissue: Tissue | None = None,
 ) -> Saved:
-    """Add a virtual section to a store, an object in memory, or a new store.
+    """Add a result to a store, an object in memory, or a new store.
 
     Parameters
     ----------
     section
-        The result.
+        The result: a virtual section (points and their table), or predicted genes (a table that
+        annotates the elements of the tissue's own).
     out
-        An existing SpatialData store (gains two elements), a SpatialData object (gains them too,
+        An existing SpatialData store (gains the elements), a SpatialData object (gains them too,
         and so does the store behind it), or a path where there is nothing yet.
     tissue
-        What the section was predicted from; a new store gets it too, as points, images and the
-        table "measured", and the result gets its colours.
+        What the result was predicted from; a new store gets it too, as points, images and the
+        table "measured", and a virtual section gets its colours.
 
     Returns
     -------
@@ -87,10 +100,9 @@ def save(
     ------
     StdiffError
         When `out` is something else, or cannot be written; the store is then as it was, and a
-        SpatialData object holds the result in memory.
+        SpatialData object holds the result in memory. When genes were predicted for cells that
+        the store does not have.
     """
-    from .export import result_elements
-
     path: Path | None
     sdata = None if isinstance(out, str | Path) else out
     if isinstance(out, str | Path):
@@ -99,24 +111,23 @@ def save(
     else:
         path = None if out.path is None else Path(out.path)
         taken = names_in(out)
-    name = free_name(section.name, taken, ("", "_points"))
-    input_ = section.record.input
-    system = (
-        tissue.origin.coordinate_system
-        if tissue is not None
-        else str(input_.get("coordinate_system") or "global")
-    )
-    elements = result_elements(section, name, system, tissue)
-    _put_record(elements[name], section)
-    points = f"{name}_points"
+    new = sdata is None and path is not None and not path.exists()
+    if isinstance(section, PredictedGenes):
+        held = sdata if sdata is not None else path
+        assert held is not None
+        elements, around = _gene_elements(section, held, taken, tissue if new else None, new)
+    else:
+        elements, around = _section_elements(section, taken, tissue, new)
+    name = list(elements)[-1]
+    annotated = ", ".join(regions_of(elements[name]))
     if sdata is not None:
-        sdata[points] = elements[points]
-        sdata[name] = elements[name]
+        for key, element in elements.items():
+            sdata[key] = element
     if path is None:
-        return Saved("", points, name)
+        return Saved("", annotated, name)
     try:
-        if sdata is None and not path.exists():
-            _new_store(path, elements, tissue)
+        if new:
+            _new_store(path, {**around, **elements})
         else:
             add_elements(path, elements)
     except OSError as error:
@@ -127,31 +138,71 @@ def save(
         ) from error
     except BaseException:
         if sdata is not None:
-            del sdata[name], sdata[points]
+            for key in reversed(elements):
+                del sdata[key]
         raise
-    return Saved(str(path), points, name)
+    return Saved(str(path), annotated, name)
+
+
+def _section_elements(
+    section: VirtualSection, taken: set[str], tissue: Tissue | None, new: bool
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a virtual section adds, its table last, and the tissue for a new store."""
+    from .export import result_elements, tissue_elements
+
+    name = free_name(section.name, taken, ("", "_points"))
+    input_ = section.record.input
+    system = (
+        tissue.origin.coordinate_system
+        if tissue is not None
+        else str(input_.get("coordinate_system") or "global")
+    )
+    elements = result_elements(section, name, system, tissue)
+    _put_record(elements[name], section.record, section.prediction, section.unit)
+    return elements, (tissue_elements(tissue, set(elements)) if new and tissue is not None else {})
+
+
+def _gene_elements(
+    predicted: PredictedGenes,
+    store: Path | SpatialData,
+    taken: set[str],
+    tissue: Tissue | None,
+    new: bool,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the table that predicted genes add, and the tissue for a new store."""
+    from .predicted_store import find_cells, measured_elements, predicted_table
+
+    around: dict[str, Any] = {}
+    if new:
+        if tissue is None:
+            raise StdiffError(
+                "Predicted genes annotate the tissue's own cells; save them to its store, or give "
+                "the tissue too (save(genes, out, tissue))."
+            )
+        from spatialdata import SpatialData
+
+        around = measured_elements(tissue, predicted)
+        store = SpatialData.init_from_elements(around)
+    cells = find_cells(store, predicted.names, str(predicted.record.input.get("table") or ""))
+    table = predicted_table(predicted, cells)
+    _put_record(table, predicted.record, predicted.prediction, "")
+    return {free_name(predicted.name, {*taken, *around}): table}, around
 
 
 def load_result(store: str | Path | SpatialData, name: str) -> VirtualSection:
-    """Return a result as it was saved.
+    """Return a virtual section as it was saved.
 
     Raises
     ------
     StdiffError
-        When the store has no such result.
+        When the store has no such result, or it holds predicted genes.
     """
     from .export import CONFIDENCE, DISTANCE
+    from .predicted_store import TASK
 
-    find_result(store, name)
-    if isinstance(store, str | Path):
-        from anndata import read_zarr
-
-        table = read_zarr(str(check_store(store) / "tables" / name))
-    else:
-        table = store.tables[name]
-    record = record_of(table.uns[RECORD_KEY])
-    assert record is not None
-    more = json.loads(table.uns.get(SECTION_KEY, "{}"))
+    if find_result(store, name).record.task == TASK:
+        raise StdiffError(f"'{name}' holds predicted genes; load it with load_predicted.")
+    table, record, more = _loaded(store, name)
     x, y, z = np.asarray(table.obsm["spatial3d"], float).T
     numbers = sorted(int(k.removeprefix("draw_")) for k in table.layers if k.startswith("draw_"))
     draws = [np.asarray(table.layers[f"draw_{i}"]) for i in numbers]
@@ -175,6 +226,36 @@ def load_result(store: str | Path | SpatialData, name: str) -> VirtualSection:
         distance=_column(table, DISTANCE),
         confidence=_column(table, CONFIDENCE),
     )
+
+
+def load_predicted(store: str | Path | SpatialData, name: str) -> PredictedGenes:
+    """Return predicted genes as they were saved.
+
+    Raises
+    ------
+    StdiffError
+        When the store has no such result, or it is a virtual section.
+    """
+    from .predicted_store import TASK, from_table
+
+    if find_result(store, name).record.task != TASK:
+        raise StdiffError(f"'{name}' is a virtual section; load it with load_result.")
+    return from_table(name, *_loaded(store, name))
+
+
+def _loaded(
+    store: str | Path | SpatialData, name: str
+) -> tuple[AnnData, RunRecord, dict[str, Any]]:
+    """Return the table of a result, its record, and what stands beside the record."""
+    if isinstance(store, str | Path):
+        from anndata import read_zarr
+
+        table = read_zarr(str(check_store(store) / "tables" / name))
+    else:
+        table = store.tables[name]
+    record = record_of(table.uns[RECORD_KEY])
+    assert record is not None
+    return table, record, json.loads(table.uns.get(SECTION_KEY, "{}"))
 
 
 def remove_result(store: str | Path | SpatialData, name: str) -> None:
@@ -216,18 +297,13 @@ def _free_or_store(out: str | Path) -> Path:
     return path
 
 
-def _new_store(path: Path, elements: dict[str, Any], tissue: Tissue | None) -> None:
-    """Write a store that holds the result and, where it is known, the tissue around it."""
+def _new_store(path: Path, elements: dict[str, Any]) -> None:
+    """Write a store that holds `elements`: all of it, or nothing."""
     from spatialdata import SpatialData
 
-    from .export import tissue_elements
-
-    everything = dict(elements)
-    if tissue is not None:
-        everything = {**tissue_elements(tissue, set(elements)), **elements}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        SpatialData.init_from_elements(everything).write(path)
+        SpatialData.init_from_elements(elements).write(path)
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
         raise
@@ -237,9 +313,8 @@ def _column(table: AnnData, name: str) -> np.ndarray | None:
     return table.obs[name].to_numpy(float) if name in table.obs else None
 
 
-def _put_record(table: AnnData, section: VirtualSection) -> None:
-    table.uns[RECORD_KEY] = section.record.model_dump_json()
-    prediction = section.prediction
+def _put_record(table: AnnData, record: RunRecord, prediction: Prediction, unit: str) -> None:
+    table.uns[RECORD_KEY] = record.model_dump_json()
     table.uns[SECTION_KEY] = json.dumps(
-        {"unit": section.unit, "complete": prediction.complete, "notes": list(prediction.notes)}
+        {"unit": unit, "complete": prediction.complete, "notes": list(prediction.notes)}
     )
