@@ -13,6 +13,7 @@ from anndata import AnnData
 from ..compute.errors import StdiffError
 from . import checks, detect
 from .depth import Depth, depth_of_section, from_order, in_unit, is_micron, raw_depth
+from .gene_names import other_names
 from .read_config import ReadConfig
 from .tissue import Origin, Tissue
 
@@ -159,6 +160,7 @@ def assemble(
         colors=detect.colors_of(table.uns, obs),
         obs=obs,
         origin=origin,
+        gene_ids=other_names(pd.DataFrame(table.var), table.var_names),
     )
     notes += _same_depth(tissue)
     return with_origin(tissue, keys=keys, notes=notes)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from ..compute.errors import StdiffError
-from .tissue import Values
+from .checks import listing
+from .gene_names import GeneMatch
+from .reference import Reference
+from .tissue import Tissue, Values
 
 
 def scale_factors(visible: np.ndarray | sparse.csr_matrix) -> np.ndarray:
@@ -55,6 +61,8 @@ class Panel:
         (cells,) section of each cell.
     reference_type
         (reference cells,) labels, or None.
+    tissue_name, reference_name
+        What to call the two in a sentence; no part of what a model learns from.
     """
 
     genes: np.ndarray
@@ -66,6 +74,8 @@ class Panel:
     coords: np.ndarray
     section: np.ndarray
     reference_type: np.ndarray | None = None
+    tissue_name: str = ""
+    reference_name: str = ""
 
     def __post_init__(self) -> None:
         """Refuse parts that do not fit together."""
@@ -82,22 +92,32 @@ class Panel:
         """Number of spots or cells of the tissue."""
         return len(self.tissue_raw)
 
-    @property
+    @cached_property
     def tissue_factor(self) -> np.ndarray:
         """(cells,) what counts of the tissue are multiplied by; ones where they are no counts."""
         if self.tissue_values != "counts":
-            return np.ones(self.n_cells, dtype=np.float32)
-        return scale_factors(self.tissue_raw)
+            return _kept(np.ones(self.n_cells, dtype=np.float32))
+        return _kept(scale_factors(self.tissue_raw))
 
-    @property
+    @cached_property
+    def reference_factor(self) -> np.ndarray:
+        """(reference cells,) what the reference's counts are multiplied by, or ones."""
+        if self.reference_values != "counts":
+            return _kept(np.ones(self.reference_raw.shape[0], dtype=np.float32))
+        return _kept(scale_factors(self.reference_raw[:, : len(self.genes)]))
+
+    @cached_property
     def tissue(self) -> np.ndarray:
-        """(cells, shared) float32 visible expression of the tissue on the common scale."""
-        return self.scaled(self.tissue_raw)
+        """(cells, shared) float32 visible expression of the tissue on the common scale.
 
-    @property
+        Made once and read-only, as all that is kept here: copy it to change it.
+        """
+        return _kept(self.scaled(self.tissue_raw))
+
+    @cached_property
     def reference(self) -> np.ndarray:
-        """(reference cells, shared) float32 visible expression of the reference."""
-        return self._profiles(np.arange(len(self.genes)))
+        """(reference cells, shared) float32 visible expression of the reference; read-only."""
+        return _kept(self._profiles(np.arange(len(self.genes))))
 
     def scaled(self, raw: np.ndarray) -> np.ndarray:
         """Bring (cells, any genes) stored values of this tissue to the scale of `tissue`."""
@@ -123,8 +143,7 @@ class Panel:
         out = self.reference_raw[:, columns].toarray().astype(np.float32)
         if self.reference_values != "counts":
             return np.asarray(out)
-        factor = scale_factors(self.reference_raw[:, : len(self.genes)])
-        return np.asarray(np.log1p(out * factor[:, None]))
+        return np.asarray(np.log1p(out * self.reference_factor[:, None]))
 
     def without(self, names: Sequence[str] | np.ndarray) -> Panel:
         """Return the panel with some visible genes hidden: they become wanted.
@@ -137,14 +156,112 @@ class Panel:
         order = np.concatenate(
             [np.flatnonzero(~hidden), np.flatnonzero(hidden), np.arange(len(self.wanted)) + shared]
         )
-        return Panel(
+        return replace(
+            self,
             genes=self.genes[~hidden],
             wanted=np.concatenate([self.genes[hidden], self.wanted]),
             tissue_raw=self.tissue_raw[:, ~hidden],
             reference_raw=self.reference_raw[:, order],
-            tissue_values=self.tissue_values,
-            reference_values=self.reference_values,
-            coords=self.coords,
-            section=self.section,
-            reference_type=self.reference_type,
         )
+
+    def tissue_fingerprint(self) -> str:
+        """Return a hash of what a model can learn from the tissue (20 hex digits)."""
+        return _hash(
+            self.tissue_values, self.genes, self.tissue_raw, self.coords, _names(self.section)
+        )
+
+    def reference_fingerprint(self) -> str:
+        """Return a hash of what a model can learn from the reference (20 hex digits).
+
+        Of the visible and of the wanted genes, whatever the order of the wanted ones.
+        """
+        order = np.argsort(self.wanted.astype(str), kind="stable")
+        shared = len(self.genes)
+        x = self.reference_raw[:, np.concatenate([np.arange(shared), order + shared])]
+        x.sum_duplicates()  # one order of entries, however they are stored
+        kind = ["none"] if self.reference_type is None else _names(self.reference_type)
+        return _hash(
+            *(self.reference_values, self.genes, self.wanted[order]),
+            *(x.indptr.astype(np.int64), x.indices.astype(np.int64), x.data, kind),
+        )
+
+    def fingerprint(self) -> str:
+        """Return a hash of all that a method sees (20 hex digits): a model is tied to it."""
+        return _hash(self.tissue_fingerprint(), self.reference_fingerprint())
+
+
+def panel_of(
+    tissue: Tissue, reference: Reference, match: GeneMatch, hidden: Collection[str] = ()
+) -> Panel:
+    """Return what a method may see of `tissue` and `reference`.
+
+    Parameters
+    ----------
+    tissue
+        All of its sections are in the panel, and no others.
+    reference
+        Cells with types.
+    match
+        Of these two, from :func:`~napari_stdiff.data.gene_names.match_genes`.
+    hidden
+        Shared genes, by the tissue's spelling, to be treated as never measured: they become
+        wanted, and the tissue's values of them do not enter the panel.
+
+    Raises
+    ------
+    StdiffError
+        When a hidden gene is not shared, or fewer than 3 genes stay visible.
+    """
+    unknown = sorted(set(map(str, hidden)) - {ours for ours, _ in match.shared})
+    if unknown:
+        raise StdiffError(
+            f"Tissue and reference do not share the gene(s) to hide ({listing(unknown)}); hide "
+            "shared genes."
+        )
+    away = set(map(str, hidden))
+    visible = [pair for pair in match.shared if pair[0] not in away]
+    gone = [pair for pair in match.shared if pair[0] in away]
+    in_tissue = {str(g): i for i, g in enumerate(tissue.genes)}
+    in_reference = {str(g): i for i, g in enumerate(reference.genes)}
+    columns = [in_tissue[ours] for ours, _ in visible]
+    wanted = [*gone, *((name, name) for name in match.only_reference)]
+    raw: Any = tissue.expression
+    raw = raw[:, columns]
+    return Panel(
+        genes=_names([ours for ours, _ in visible]),
+        wanted=_names([ours for ours, _ in wanted]),
+        tissue_raw=np.asarray(raw.toarray() if hasattr(raw, "toarray") else raw, dtype=np.float32),
+        reference_raw=sparse.csr_matrix(
+            reference.expression[:, [in_reference[theirs] for _, theirs in (*visible, *wanted)]]
+        ),
+        tissue_values=tissue.values,
+        reference_values=reference.values,
+        coords=tissue.coords,
+        section=tissue.section,
+        reference_type=reference.cell_type,
+        tissue_name=tissue.origin.name,
+        reference_name=reference.origin.name,
+    )
+
+
+def _names(names: Sequence[str] | np.ndarray) -> np.ndarray:
+    return np.array([str(name) for name in names], dtype=object)
+
+
+def _kept(values: np.ndarray) -> np.ndarray:
+    """Return a read-only view: what is made once must not change under those who share it."""
+    view = values.view()
+    view.flags.writeable = False
+    return view
+
+
+def _hash(*parts: Any) -> str:
+    h = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray) and part.dtype != object:
+            h.update(f"{part.dtype}{part.shape}".encode())
+            h.update(np.ascontiguousarray(part).data)
+        else:
+            h.update("\x1f".join([part] if isinstance(part, str) else map(str, part)).encode())
+        h.update(b"\x1e")
+    return h.hexdigest()[:20]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -62,6 +63,11 @@ class Origin:
     keys: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """What to call it in a sentence: the file or store, or the table, or its kind."""
+        return Path(self.path).name if self.path else self.table or self.kind
+
 
 @dataclass(frozen=True)
 class Tissue:
@@ -93,6 +99,9 @@ class Tissue:
         All obs columns, for colouring; index equals `names`.
     origin
         Where it came from.
+    gene_ids
+        (genes,) another name of each gene, where the table gives one (Ensembl ids beside
+        symbols, or the other way round; "" for a gene without), or None.
     """
 
     expression: sparse.csr_matrix | np.ndarray
@@ -108,6 +117,7 @@ class Tissue:
     histology: Mapping[str, Histology] = field(default_factory=dict)
     obs: pd.DataFrame = field(default_factory=pd.DataFrame)
     origin: Origin = field(default_factory=Origin)
+    gene_ids: np.ndarray | None = None
 
     @property
     def n_cells(self) -> int:
@@ -147,6 +157,16 @@ class Tissue:
             layer=None if self.layer is None else self.layer[rows],
             histology={k: v for k, v in self.histology.items() if k in left},
             obs=self.obs.iloc[rows] if len(self.obs) else self.obs,
+        )
+
+    def columns(self, keep: np.ndarray) -> Tissue:
+        """Return the tissue restricted to the genes of `keep` (boolean mask or numbers)."""
+        columns = np.flatnonzero(keep) if np.asarray(keep).dtype == bool else np.asarray(keep)
+        return replace(
+            self,
+            expression=self.expression[:, columns],
+            genes=self.genes[columns],
+            gene_ids=None if self.gene_ids is None else self.gene_ids[columns],
         )
 
     def split(self, section: str) -> tuple[Tissue, Tissue]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,8 +136,8 @@ def _held_out(tissue: Tissue, config: AlignConfig, monitor: Monitor) -> dict[str
     """Align by one half of the genes and return the neighbour correlation of the other half."""
     order = np.random.default_rng(config.seed).permutation(tissue.n_genes)
     used, left = np.sort(order[::2]), np.sort(order[1::2])
-    found = align(_genes(tissue, used), config=config, monitor=monitor)
-    places = places_of(_genes(tissue, left), config.spots, config.components, config.seed)
+    found = align(tissue.columns(used), config=config, monitor=monitor)
+    places = places_of(tissue.columns(left), config.spots, config.components, config.seed)
     before, after = [], []
     for pair in found.quality["pairs"]:
         a, b = places[pair["moving"]], places[pair["fixed"]]
@@ -146,7 +145,3 @@ def _held_out(tissue: Tissue, config: AlignConfig, monitor: Monitor) -> dict[str
         before.append(neighbour_correlation(a, b, np.eye(3)))
         after.append(neighbour_correlation(a, b, between))
     return {"before": float(np.mean(before)), "after": float(np.mean(after))}
-
-
-def _genes(tissue: Tissue, columns: np.ndarray) -> Tissue:
-    return replace(tissue, expression=tissue.expression[:, columns], genes=tissue.genes[columns])
