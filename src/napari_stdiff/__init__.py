@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from .compute.monitor import Cancelled, Monitor
     from .data.alignment import Alignment
     from .data.alignment_store import remove_alignment, save_alignment
+    from .data.predicted import PredictedGenes, Reliability
     from .data.prediction import Prediction, Query
     from .data.read_config import ReadConfig
     from .data.reading import read
-    from .data.results import list_results, remove_result, save
+    from .data.reference import Reference, read_reference
+    from .data.results import list_results, load_predicted, remove_result, save
     from .data.simulate import simulate
     from .data.tissue import Tissue
     from .data.virtual import VirtualSection
@@ -27,8 +29,10 @@ if TYPE_CHECKING:
     from .tasks.align import align
     from .tasks.config import AlignConfig, GenerateConfig, InterpolateConfig
     from .tasks.estimate import estimate
+    from .tasks.gene_config import PredictGenesConfig
     from .tasks.generate import generate
     from .tasks.interpolate import interpolate
+    from .tasks.predict_genes import predict_genes
     from .tasks.sweep import Sweep, sweep_lambda
 
 _HOME = {
@@ -39,9 +43,13 @@ _HOME = {
     "GenerateConfig": "tasks.config",
     "InterpolateConfig": "tasks.config",
     "Monitor": "compute.monitor",
+    "PredictGenesConfig": "tasks.gene_config",
+    "PredictedGenes": "data.predicted",
     "Prediction": "data.prediction",
     "Query": "data.prediction",
     "ReadConfig": "data.read_config",
+    "Reference": "data.reference",
+    "Reliability": "data.predicted",
     "StdiffError": "compute.errors",
     "Sweep": "tasks.sweep",
     "Tissue": "data.tissue",
@@ -54,7 +62,10 @@ _HOME = {
     "generate": "tasks.generate",
     "interpolate": "tasks.interpolate",
     "list_results": "data.results",
+    "load_predicted": "data.results",
+    "predict_genes": "tasks.predict_genes",
     "read": "data.reading",
+    "read_reference": "data.reference",
     "remove_alignment": "data.alignment_store",
     "remove_result": "data.results",
     "save": "data.results",

@@ -81,6 +81,12 @@ class Simulated:
     hidden_section: str
     config: SimulateConfig
 
+    @property
+    def hidden_genes(self) -> list[str]:
+        """Genes that the reference has and the panel has not; what they are is in ``truth``."""
+        panel = self.truth.var["in_panel"].to_numpy(bool)
+        return [str(name) for name in self.truth.var_names[~panel]]
+
 
 def simulate(config: SimulateConfig | None = None, **settings: Any) -> Simulated:
     """Make the simulated tissue.

@@ -1,0 +1,263 @@
+"""A fitted gene method with its reliability folds: kept in memory, saved, and loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+
+from ..compute.device import choose_device
+from ..compute.errors import StdiffError
+from ..compute.monitor import Monitor
+from ..data.panel import Panel
+from ..data.prediction import Prediction
+from ..methods.genes.base import GeneMethod
+from ..methods.genes.folds import gene_folds
+from ..methods.genes.registry import gene_method_class, load_gene_method
+from ..methods.genes.settings import GeneSettings
+from .gene_config import PredictGenesConfig
+
+_IN_MEMORY = 2
+_MEMORY = 256 * 2**20  # bytes that draws and profiles of a chunk of genes may take
+_MOST = 1024
+_HELD = "reliability.safetensors"
+_NOT_OF_THE_FIT = frozenset({"device"})
+
+_recent: OrderedDict[str, GeneModel] = OrderedDict()
+_lock = Lock()
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The visible genes, each predicted while it was hidden.
+
+    Attributes
+    ----------
+    mean
+        (cells, shared) float32, columns as in ``panel.genes``.
+    std
+        (cells, shared) float32 spread, or None where the method gave none.
+    fold
+        (shared,) number of the fold that hid each gene: genes of one fold were hidden together.
+        -1 where it is not known; such a gene is compared on the scale of all visible genes.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray | None
+    fold: np.ndarray
+
+    def truth(self, panel: Panel) -> np.ndarray:
+        """Return (cells, shared) float32: each gene on the scale of what was visible then."""
+        out = np.array(panel.tissue, dtype=np.float32)
+        for number in np.unique(self.fold[self.fold >= 0]):
+            hidden = self.fold == number
+            out[:, hidden] = panel.without(panel.genes[hidden]).scaled(panel.tissue_raw[:, hidden])
+        return out
+
+
+@dataclass(frozen=True)
+class GeneModel:
+    """A fitted method, and what it reached on genes that were hidden from it.
+
+    Attributes
+    ----------
+    method
+        Fitted on all visible genes.
+    held
+        Of the reliability folds; None where too few genes are shared for any.
+    panel
+        Fingerprint of the panel that both belong to.
+    """
+
+    method: GeneMethod
+    held: HeldOut | None
+    panel: str
+
+    def refuse_misfit(self, panel: Panel) -> None:
+        """Raise StdiffError when `panel` is not the one of the fit."""
+        if panel.fingerprint() != self.panel:
+            these = f"'{panel.tissue_name}'" if panel.tissue_name else "these"
+            raise StdiffError(
+                f"The model was fitted on other tissue or another reference than {these}; read "
+                "the data it was fitted on, or fit a new model."
+            )
+
+    def save(self, folder: Path) -> None:
+        """Write method and folds to `folder`.
+
+        Raises
+        ------
+        StdiffError
+            When the folder cannot be written.
+        """
+        from safetensors.numpy import save_file
+
+        self.method.save(folder)
+        if self.held is None:
+            (folder / _HELD).unlink(missing_ok=True)
+            return
+        arrays = {"mean": self.held.mean, "fold": self.held.fold.astype(np.int64)}
+        if self.held.std is not None:
+            arrays["std"] = self.held.std
+        try:
+            save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, folder / _HELD)
+        except OSError as error:
+            raise StdiffError(f"The model cannot be written to '{folder}': {error}.") from error
+
+
+def gene_model(
+    panel: Panel, config: PredictGenesConfig, monitor: Monitor
+) -> tuple[GeneModel, bool]:
+    """Return the method fitted on `panel` with its folds, and whether an earlier run had it."""
+    key = _key(panel, config)
+    with _lock:
+        found = _recent.get(key)
+    known = found is not None
+    if found is None:
+        found = _fit(panel, config, monitor)
+    with _lock:
+        _recent[key] = found
+        _recent.move_to_end(key)
+        while len(_recent) > _IN_MEMORY:
+            _recent.popitem(last=False)
+    return found, known
+
+
+def load_gene_model(
+    folder: Path, panel: Panel, config: PredictGenesConfig, monitor: Monitor
+) -> GeneModel:
+    """Return the model that was saved to `folder`; its folds are run again where it has none.
+
+    Raises
+    ------
+    StdiffError
+        When there is none, or it was fitted on another tissue or reference.
+    """
+    method = load_gene_method(config.method, folder, panel)
+    held = _load_held(folder, panel)
+    if held is None:
+        held = hold_out(panel, config, monitor)
+    return GeneModel(method, held, panel.fingerprint())
+
+
+def forget() -> None:
+    """Drop the models kept in memory."""
+    with _lock:
+        _recent.clear()
+
+
+def hold_out(panel: Panel, config: PredictGenesConfig, monitor: Monitor) -> HeldOut | None:
+    """Hide the visible genes fold by fold and predict them; None with fewer than 5 of them.
+
+    Parameters
+    ----------
+    panel
+        What is visible.
+    config
+        Names the method and the number of folds.
+    monitor
+        Progress and cancel.
+    """
+    n = len(panel.genes)
+    if n < 5:
+        return None
+    parts = gene_folds(n, min(config.folds, n - 3), config.seed)
+    mean, std = np.empty((2, panel.n_cells, n), dtype=np.float32)
+    fold = np.empty(n, dtype=np.int64)
+    spread = config.draws > 1
+    for i, (_, hidden) in enumerate(parts):
+        with monitor.stage(f"Reliability, fold {i + 1} of {len(parts)}", 1 / (len(parts) - i)):
+            names = panel.genes[hidden]
+            inner = panel.without(names)
+            with monitor.stage(f"Reliability, fold {i + 1} of {len(parts)}", 0.8):
+                method = gene_method_class(config.method)().fit(inner, config, monitor)
+            for at, part in in_chunks(method, inner, names, config.draws, monitor):
+                mean[:, hidden[at]] = part.mean
+                spread = spread and part.std is not None
+                if part.std is not None:
+                    std[:, hidden[at]] = part.std
+            fold[hidden] = i
+    return HeldOut(mean, std if spread else None, fold)
+
+
+def in_chunks(
+    method: GeneMethod, panel: Panel, genes: np.ndarray, n_draws: int, monitor: Monitor
+) -> Iterator[tuple[slice, Prediction]]:
+    """Predict `genes` some at a time, so that memory does not grow with their number.
+
+    Yields
+    ------
+    tuple
+        Which of the genes, and their mean and spread; the draws are summed up and gone.
+
+    Raises
+    ------
+    Cancelled
+        When the run was cancelled, also in the midst of the draws.
+    """
+    each = 4 * (panel.n_cells * (2 * n_draws + 4) + 2 * panel.reference_raw.shape[0])
+    size = int(min(max(_MEMORY // each, 1), _MOST))
+    starts = range(0, len(genes), size)
+    for i, start in enumerate(starts):
+        at = slice(start, min(start + size, len(genes)))
+        with monitor.stage(f"Genes {at.stop} of {len(genes)}", 1 / (len(starts) - i)):
+            part = method.sample(genes[at], n_draws, monitor)
+            monitor.check()
+        std = part.std
+        if std is None and part.draws is not None and len(part.draws) > 1:
+            std = part.draws.std(axis=0, ddof=1)
+        yield at, replace(part, draws=None, std=std)
+
+
+def _fit(panel: Panel, config: PredictGenesConfig, monitor: Monitor) -> GeneModel:
+    with monitor.stage("Fitting", 1 / (1 + config.folds)):
+        method = gene_method_class(config.method)().fit(panel, config, monitor)
+    with monitor.stage("Reliability"):
+        held = _own_folds(method, panel)
+        if held is None:
+            held = hold_out(panel, config, monitor)
+    return GeneModel(method, held, panel.fingerprint())
+
+
+def _own_folds(method: GeneMethod, panel: Panel) -> HeldOut | None:
+    """Return the folds that the method ran to choose its own settings, where it keeps them."""
+    ask = getattr(method, "held_out", None)
+    found = ask() if ask is not None else None
+    if found is None:
+        return None
+    if isinstance(found, HeldOut):
+        return found
+    return HeldOut(np.asarray(found, np.float32), None, np.full(len(panel.genes), -1))
+
+
+def _key(panel: Panel, config: PredictGenesConfig) -> str:
+    names = (set(GeneSettings.model_fields) - _NOT_OF_THE_FIT) | {"method", "folds"}
+    settings = config.model_dump(include=names)
+    said = sorted(config.model_fields_set & names)
+    parts = [panel.fingerprint(), settings, said, choose_device(config.device).type]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _load_held(folder: Path, panel: Panel) -> HeldOut | None:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    if not (folder / _HELD).is_file():
+        return None
+    try:
+        arrays = load_file(folder / _HELD)
+        held = HeldOut(arrays["mean"], arrays.get("std"), arrays["fold"])
+    except (OSError, KeyError, ValueError, SafetensorError) as error:
+        raise StdiffError(f"The model in '{folder}' cannot be read; save it again.") from error
+    if held.mean.shape != (panel.n_cells, len(panel.genes)):
+        raise StdiffError(
+            f"The model in '{folder}' was fitted on other tissue; read the data it was fitted on, "
+            "or fit a new model."
+        )
+    return held

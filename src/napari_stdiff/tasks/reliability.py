@@ -1,0 +1,252 @@
+"""How far to trust a predicted gene: learned on genes that were measured but hidden."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Self
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from ..data.panel import Panel
+from ..data.predicted import BADGES, Z80, Reliability, badge_of
+from ..scoring.correlation import column_pearson
+from .gene_features import GeneFeatures
+from .gene_model import HeldOut
+
+_GROUP = 5  # fewest held-out genes that a group's spread is calibrated on
+_CELLS = 2000  # cells that spreads are calibrated on
+_LEVELS = 10
+_ONE_BY_ONE = 300  # held-out genes that are left out one by one; more go in 20 groups
+_PENALTIES = np.logspace(-2, 3, 11)  # per gene
+
+
+@dataclass(frozen=True)
+class Line:
+    """A ridge regression on standardised features; ``weights`` has the intercept last."""
+
+    mean: np.ndarray
+    deviation: np.ndarray
+    weights: np.ndarray
+
+    @classmethod
+    def fit(cls, x: np.ndarray, y: np.ndarray) -> Self:
+        """Fit (genes, features) to (genes,); the penalty has the least leave-one-out error."""
+        mean, deviation = x.mean(axis=0), x.std(axis=0)
+        deviation = np.where(deviation > 1e-9, deviation, 1.0)
+        u, s, vt = np.linalg.svd((x - mean) / deviation, full_matrices=False)
+        centre = float(y.mean())
+        along = u.T @ (y - centre)
+        best, least = np.zeros(x.shape[1]), np.inf
+        for penalty in _PENALTIES * len(y):
+            shrunk = s**2 / (s**2 + penalty)
+            # what a gene's own value has to say about its fit: intercept and ridge
+            own = np.minimum((u**2) @ shrunk + 1 / len(y), 1 - 1e-6)
+            error = float((((y - centre - u @ (shrunk * along)) / (1 - own)) ** 2).sum())
+            if error < least:
+                least, best = error, vt.T @ (s / (s**2 + penalty) * along)
+        return cls(mean, deviation, np.append(best, centre))
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Return (genes,) for (genes, features)."""
+        return np.asarray((x - self.mean) / self.deviation @ self.weights[:-1] + self.weights[-1])
+
+
+@dataclass(frozen=True)
+class Assessor:
+    """Says what Pearson a predicted gene will reach, and how wide its cells' spread should be.
+
+    Both are learned from the shared genes, each predicted while it was hidden.
+
+    Attributes
+    ----------
+    features
+        What is known about a gene without measuring it; None without held-out genes.
+    line
+        From features to Pearson.
+    achieved, expected
+        (shared,) Pearson that held-out genes reached, and what was expected of each by a
+        regression that had not seen it.
+    reach
+        Half the width of the 80 % interval of an expectation.
+    factors
+        Badge -> what the method's spread is multiplied by, so that mean +- 1.28 spreads holds
+        80 % of the cells of held-out genes with that badge (split conformal, genes pooled where
+        a badge has fewer than 5).
+    levels
+        (2, levels) predicted levels and the residual at each, the spread of a method without one.
+    least
+        Smallest spread of any cell.
+    scores
+        ``held_out_pcc``, ``held_out_pcc_median``, ``reliability_spearman``, ``coverage80``.
+    notes
+        Sentences a user should read.
+    """
+
+    features: GeneFeatures | None = None
+    line: Line | None = None
+    achieved: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    expected: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    reach: float = 2.0
+    factors: dict[str, float] = field(default_factory=dict)
+    levels: np.ndarray | None = None
+    least: float = 0.0
+    scores: dict[str, float | None] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def fit(cls, panel: Panel, held: HeldOut | None) -> Self:
+        """Learn from the held-out genes; without any, nothing is promised."""
+        if held is None:
+            return cls(
+                notes=(
+                    f"Tissue and reference share {len(panel.genes)} genes, too few to say how far "
+                    "to trust a prediction.",
+                )
+            )
+        truth = held.truth(panel)
+        achieved = np.nan_to_num(column_pearson(truth, held.mean))
+        features = GeneFeatures.of(panel)
+        known, alike = features.of_shared(held.mean), features.likeness()
+        expected = _nested(known, alike, achieved)
+        line = Line.fit(_with_likes(known, alike, achieved), achieved)
+        badges = np.array([badge_of(r) for r in expected])
+        rows = _some(panel.n_cells)
+        error = np.abs(truth[rows] - held.mean[rows])
+        rms = float(np.sqrt((error**2).mean()))
+        least, levels = 0.05 * rms, None
+        if held.std is None:
+            levels = _by_level(held.mean[rows], error)
+            spread = _at_level(held.mean[rows], levels)
+        else:
+            spread = held.std[rows]
+        ratio = error / np.maximum(spread, max(least, 1e-9))
+        ok = len(achieved) > 2 and np.ptp(achieved) > 0 and np.ptp(expected) > 0
+        rho = float(spearmanr(expected, achieved).statistic) if ok else None
+        scores = {
+            "held_out_pcc": float(achieved.mean()),
+            "held_out_pcc_median": float(np.median(achieved)),
+            "reliability_spearman": rho,
+            "coverage80": _coverage(ratio, badges),
+        }
+        said = "not known" if rho is None else f"{rho:.2f}"
+        return cls(
+            features=features,
+            line=line,
+            achieved=achieved,
+            expected=expected,
+            reach=_quantile(np.abs(achieved - expected)),
+            factors=_factors(ratio, badges),
+            levels=levels,
+            least=max(least, 1e-9),
+            scores=scores,
+            notes=(
+                f"{len(achieved)} shared genes, hidden in turn, were predicted with a mean "
+                f"Pearson of {achieved.mean():.2f}; expected and reached Pearson agree with a "
+                f"Spearman of {said}.",
+            ),
+        )
+
+    def assess(self, genes: np.ndarray, mean: np.ndarray) -> Reliability:
+        """Return what `genes`, predicted as `mean` (cells, genes), are expected to reach."""
+        n = len(genes)
+        if self.features is None or self.line is None:
+            return Reliability(np.zeros(n), np.full(n, -1.0), np.full(n, 1.0))
+        known = self.features.of_wanted(genes, mean)
+        x = _with_likes(known, self.features.likeness(genes), self.achieved)
+        # no further than what held-out genes reached: a straight line knows no end
+        at = np.clip(self.line(x), self.achieved.min(), self.achieved.max())
+        low, high = (np.clip(at + sign * self.reach, -1, 1) for sign in (-1, 1))
+        return Reliability(at, low, high)
+
+    def spread(self, mean: np.ndarray, std: np.ndarray | None, trust: Reliability) -> np.ndarray:
+        """Return the calibrated spread of each cell, (cells, genes) float32.
+
+        Parameters
+        ----------
+        mean, std
+            (cells, genes) what the method says; its spread may be None.
+        trust
+            Of the same genes.
+        """
+        if self.levels is not None:
+            out = _at_level(mean, self.levels)
+        elif std is not None:
+            out = np.asarray(std, dtype=np.float32)
+        else:  # neither held-out genes nor draws: as much as the prediction itself
+            out = np.abs(mean)
+        out = np.maximum(out, self.least)
+        factor = [self.factors.get(str(b), 1.0) for b in trust.badges]
+        return np.asarray(out * np.asarray(factor), dtype=np.float32)
+
+
+def _nested(known: np.ndarray, alike: np.ndarray, achieved: np.ndarray) -> np.ndarray:
+    """Return (genes,) what is expected of each gene by all but its own group's achievements."""
+    n = len(achieved)
+    order = np.random.default_rng(0).permutation(n)
+    groups = np.array_split(order, n if n <= _ONE_BY_ONE else 20)
+    out = np.empty(n)
+    for away in groups:
+        rest = np.setdiff1d(order, away)
+        x = _with_likes(known, alike[:, rest], achieved[rest])
+        reached = achieved[rest]
+        out[away] = np.clip(Line.fit(x[rest], reached)(x[away]), reached.min(), reached.max())
+    return out
+
+
+def _with_likes(known: np.ndarray, alike: np.ndarray, achieved: np.ndarray) -> np.ndarray:
+    """Return the features with one more: what like genes reached, drawn towards the mean of all.
+
+    `alike` is (genes, held-out) and `achieved` (held-out,).
+    """
+    weight = alike.sum(axis=1) + 0.05
+    likes = (alike @ achieved + 0.05 * achieved.mean()) / weight
+    return np.column_stack([known, likes])
+
+
+def _some(n: int) -> np.ndarray:
+    return np.unique(np.linspace(0, n - 1, min(n, _CELLS)).astype(np.int64))
+
+
+def _quantile(values: np.ndarray, share: float = 0.8) -> float:
+    """Return the conformal quantile: of n values the one of rank ``ceil((n + 1) share)``."""
+    flat = np.sort(np.ravel(values))
+    rank = ceil((len(flat) + 1) * share)
+    return float(flat[rank - 1]) if rank <= len(flat) else 2.0
+
+
+def _factors(ratio: np.ndarray, badges: np.ndarray) -> dict[str, float]:
+    """Return badge -> factor from (cells, genes) error over spread."""
+    every = _quantile(ratio) / Z80
+    return {
+        badge: _quantile(ratio[:, badges == badge]) / Z80
+        if (badges == badge).sum() >= _GROUP
+        else every
+        for badge in BADGES
+    }
+
+
+def _coverage(ratio: np.ndarray, badges: np.ndarray) -> float | None:
+    """Return the share of cells within the interval when other genes decide the factor."""
+    turn = np.arange(ratio.shape[1]) % 2
+    inside = total = 0
+    for k in (0, 1):
+        factors = _factors(ratio[:, turn != k], badges[turn != k])
+        limit = Z80 * np.array([factors[b] for b in badges[turn == k]])
+        part = ratio[:, turn == k] <= limit
+        inside, total = inside + int(part.sum()), total + part.size
+    return inside / total if total else None
+
+
+def _by_level(mean: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Return (2, levels) predicted level and root mean square of the residuals there."""
+    order = np.argsort(mean.ravel(), kind="stable")
+    parts = [p for p in np.array_split(order, _LEVELS) if len(p)]
+    level = [float(mean.ravel()[p].mean()) for p in parts]
+    size = [float(np.sqrt((error.ravel()[p].astype(np.float64) ** 2).mean())) for p in parts]
+    return np.array([level, size])
+
+
+def _at_level(mean: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    return np.asarray(np.interp(mean, levels[0], levels[1]), dtype=np.float32)
