@@ -172,10 +172,7 @@ class Job:
                 found = assessor.assess(genes[at], part.mean)
                 mean[:, at] = part.mean
                 std[:, at] = assessor.spread(part.mean, part.std, found)
-                for values, new in zip(
-                    trust, (found.expected, found.low, found.high), strict=True
-                ):
-                    values[at] = new
+                expected[at], low[at], high[at] = found.expected, found.low, found.high
                 notes |= dict.fromkeys(part.notes)
         reliability = Reliability(expected, low, high)
         return PredictedGenes(
