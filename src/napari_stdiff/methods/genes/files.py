@@ -1,21 +1,12 @@
-"""A model that predicts genes is tied to the cells and the reference it was fitted on."""
+"""A model that predicts genes is tied to the tissue and the reference it was fitted on."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from ...compute.errors import StdiffError
 from ...data.panel import Panel
-
-_PARTS = {
-    "cells": "The model was fitted on other cells than this tissue has",
-    "tissue": "The model was fitted on other values than this tissue has",
-    "reference": "The model was fitted with another reference",
-}
 
 
 def panel_tie(panel: Panel) -> dict[str, Any]:
@@ -24,28 +15,14 @@ def panel_tie(panel: Panel) -> dict[str, Any]:
     Returns
     -------
     dict
-        The visible genes' names, and digests of the cells' positions and sections, of the
-        tissue's visible values and of the reference's values of the visible genes.
+        Names of the visible genes, names and fingerprints of tissue and reference.
     """
-    reference = panel.reference_raw[:, : len(panel.genes)].tocsr()
-    reference.sort_indices()
     return {
         "genes": [str(gene) for gene in panel.genes],
-        "cells": _digest(
-            np.ascontiguousarray(panel.coords, dtype=np.float64),
-            "\0".join(map(str, panel.section)).encode(),
-        ),
-        "tissue": _digest(
-            np.ascontiguousarray(panel.tissue_raw, dtype=np.float32),
-            panel.tissue_values.encode(),
-        ),
-        "reference": _digest(
-            str(reference.shape).encode(),
-            reference.indptr.astype(np.int64),
-            reference.indices.astype(np.int64),
-            reference.data.astype(np.float32),
-            panel.reference_values.encode(),
-        ),
+        "tissue": panel.tissue_fingerprint(),
+        "reference": panel.reference_fingerprint(),
+        "tissue_name": panel.tissue_name,
+        "reference_name": panel.reference_name,
     }
 
 
@@ -62,10 +39,16 @@ def refuse_other_panel(meta: Mapping[str, Any], panel: Panel) -> None:
     Raises
     ------
     StdiffError
-        Naming visible genes that differ, or saying that cells, values or reference do.
+        Naming the tissue or the reference that is another, or the visible genes that differ.
     """
     kept, now = meta["panel"], panel_tie(panel)
     mend = "read the data that it was fitted on, or fit a new model."
+    for role in ("tissue", "reference"):
+        was, is_now = kept[f"{role}_name"], now[f"{role}_name"]
+        if kept[role] != now[role] and was != is_now:
+            raise StdiffError(
+                f"The model was fitted on the {role} '{was}', not '{is_now}'; {mend}"
+            )
     if kept["genes"] != now["genes"]:
         differ = sorted(set(kept["genes"]) ^ set(now["genes"]))
         named = ", ".join(f"'{gene}'" for gene in differ[:4]) or "their order"
@@ -73,13 +56,10 @@ def refuse_other_panel(meta: Mapping[str, Any], panel: Panel) -> None:
         raise StdiffError(
             f"The model was fitted on other visible genes (differing: {named}{more}); {mend}"
         )
-    for part, sentence in _PARTS.items():
-        if kept[part] != now[part]:
-            raise StdiffError(f"{sentence}; {mend}")
-
-
-def _digest(*parts: np.ndarray | bytes) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        digest.update(part if isinstance(part, bytes) else part.data)
-    return digest.hexdigest()
+    for role in ("tissue", "reference"):
+        if kept[role] != now[role]:
+            name = now[f"{role}_name"] or "given"
+            raise StdiffError(
+                f"The {role} '{name}' holds other values or cells than the one that the model was "
+                f"fitted on; {mend}"
+            )

@@ -32,10 +32,12 @@ class GeneKernelRidge(Linear):
         maps = self._tissue[tuning_rows(len(tissue))].T.astype(np.float64)
         best = -np.inf
         for width in WIDTHS:
-            kernel = _kernel(self._gram, width)
+            values, vectors = np.linalg.eigh(_kernel(self._gram, width))
+            turned = vectors.T @ maps
             for strength in STRENGTHS:
-                inverse = np.linalg.inv(kernel + strength * np.eye(len(kernel)))
-                left_out = maps - (inverse @ maps) / np.diag(inverse)[:, None]
+                shrunk = vectors / (np.maximum(values, 0) + strength)
+                diagonal = (shrunk * vectors).sum(axis=1, keepdims=True)
+                left_out = maps - (shrunk @ turned) / diagonal
                 score = mean_pearson(maps.T, left_out.T)
                 if score > best:
                     best, self.width, self.strength = score, width, strength
