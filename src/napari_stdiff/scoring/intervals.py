@@ -221,7 +221,9 @@ def stretch_scores(
         (cells, genes), not negative; its :func:`conformal_by_group` is what to give to
         :func:`stretched`.
     """
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    # "weibull" places the draws as the PIT does: the k-th of m at k / (m + 1)
+    ends = [(1 - level) / 2, (1 + level) / 2]
+    low, high = np.quantile(draws, ends, axis=0, method="weibull")
     up = truth > mean
     distance = np.abs(np.asarray(truth, dtype=np.float64) - mean)
     reach = np.maximum(np.where(up, high - mean, mean - low), 0.0)
