@@ -1,8 +1,8 @@
 """The ablation tables of SpaDiT's paper, for its configuration with the equations put right.
 
 python benchmarks/spadit_ablation.py [--pairs osmfish,simulated] [--scale-to SECONDS]
-    [--same-sizes | --sizes WIDTH,DEPTH,EPOCHS,STEPS] [--folds 5] [--only-folds 2] [--draws 16] [--rows NAME,...] [--seed N]
-    [--markdown FILE] [--json FILE]
+    [--same-sizes | --sizes WIDTH,DEPTH,EPOCHS,STEPS] [--folds 5] [--only-folds 2]
+    [--draws 16] [--rows NAME,...] [--seed N] [--markdown FILE] [--json FILE]
 
 Each row is `spadit-paper` with one part changed: backbone, condition, concatenation, covariance.
 Genes are hidden in folds, and all rows are asked for the same ones. Every fit is scaled to
