@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .evaluation.align import evaluate_align
     from .evaluation.generate import evaluate_generate
     from .evaluation.interpolate import evaluate_interpolate
+    from .evaluation.predict_genes import evaluate_predict_genes
     from .methods.base import Cost
     from .tasks.align import align
     from .tasks.config import AlignConfig, GenerateConfig, InterpolateConfig
@@ -59,6 +60,7 @@ _HOME = {
     "evaluate_align": "evaluation.align",
     "evaluate_generate": "evaluation.generate",
     "evaluate_interpolate": "evaluation.interpolate",
+    "evaluate_predict_genes": "evaluation.predict_genes",
     "generate": "tasks.generate",
     "interpolate": "tasks.interpolate",
     "list_results": "data.results",

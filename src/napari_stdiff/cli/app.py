@@ -250,4 +250,5 @@ def show(
 
 from . import align as _align  # noqa: E402, F401  (its commands join those above)
 from . import generate as _generate  # noqa: E402, F401  (its commands join those above)
+from . import predict_genes as _predict_genes  # noqa: E402, F401  (its commands join those above)
 from . import sweep as _sweep  # noqa: E402, F401  (its commands join those above)

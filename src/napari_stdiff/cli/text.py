@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 from ..data.read_config import ReadConfig
 
 if TYPE_CHECKING:
+    from ..data.predicted import PredictedGenes
     from ..data.virtual import VirtualSection
     from ..methods.base import Cost
+
+_SHOWN = 20
 
 
 def describe_any(data: str, read_config: ReadConfig) -> dict[str, Any]:
@@ -108,6 +111,28 @@ def of_section(section: VirtualSection) -> str:
         f"at z {section.z:g} {section.unit}, by {section.record.method}"
     )
     return "\n".join([head, *(f"  {line}" for line in _of_record(record))])
+
+
+def of_genes(predicted: PredictedGenes) -> str:
+    """Return what ``predict-genes`` says: a line a gene, at most 20, the best expected first."""
+    trust = predicted.reliability
+    n = len(predicted.genes)
+    lines = [
+        f"{predicted.name}: {n} gene{'s' * (n != 1)} in {len(predicted.names)} cells or spots, by "
+        f"{predicted.record.method}",
+        f"  {'gene':<20}{'expected Pearson':>17}{'80 % of the time':>20}  reliability",
+    ]
+    order = sorted(range(n), key=lambda i: -float(trust.expected[i]))
+    for i in order[:_SHOWN]:
+        span = f"{trust.low[i]:.2f} to {trust.high[i]:.2f}"
+        lines.append(
+            f"  {str(predicted.genes[i])[:19]:<20}{trust.expected[i]:>17.2f}{span:>20}  "
+            f"{trust.badges[i]}"
+        )
+    if n > _SHOWN:
+        lines.append(f"  and {n - _SHOWN} more")
+    record = predicted.record.model_dump(mode="json")
+    return "\n".join([*lines, *(f"  {line}" for line in _of_record(record))])
 
 
 def _of_record(record: Mapping[str, Any]) -> list[str]:

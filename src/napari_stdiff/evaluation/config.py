@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from ..compute.config import setting
+from ..methods.genes.settings import GeneSettings
 from ..methods.settings import InterpolationSettings
 
 
@@ -99,5 +100,55 @@ class EvaluateGenerateConfig(InterpolationSettings):
         True,
         "Neighbourhood enrichment",
         "Compare which kinds of cells are neighbours, by squidpy's permutation test.",
+        advanced=True,
+    )
+
+
+class EvaluateGenesConfig(GeneSettings):
+    """Hide shared genes in folds, predict them by several methods, and score each."""
+
+    methods: str = setting(
+        "",
+        "Methods",
+        "Ids separated by commas; empty for the default model, the stacks and every baseline.",
+    )
+    folds: int = setting(
+        5, "Folds", "Groups of shared genes that are hidden in turn.", ge=2, le=100
+    )
+    genes: int = setting(
+        0,
+        "Most genes",
+        "Take only so many shared genes, those that the reference expresses most; 0 takes all.",
+        ge=0,
+    )
+    section: str = setting(
+        "all", "Section", "Section of the tissue that is predicted; 'all' takes every one."
+    )
+    reference_sections: str = setting(
+        "",
+        "Reference sections",
+        "Other sections of the same data, separated by commas, that serve as the reference: their "
+        "cells without their places.",
+    )
+    reference_cells: int = setting(
+        5000,
+        "Reference cells",
+        "A larger reference is thinned to about this many cells, by cell type, with the seed.",
+        ge=100,
+        le=1_000_000,
+        advanced=True,
+    )
+    reference_counts: int = setting(
+        0,
+        "Counts per reference cell",
+        "Reference cells with this many counts or fewer are left out.",
+        ge=0,
+        advanced=True,
+    )
+    downsample: str = setting(
+        "",
+        "Downsample",
+        "Shares of the tissue's counts to take away, for example .1,.3,.5,.7: the robustness "
+        "score and the mean Pearson at each.",
         advanced=True,
     )

@@ -98,12 +98,26 @@ def predict_genes(
     monitor = monitor or Monitor()
     config = (config or PredictGenesConfig()).but(**settings)
     job = prepare(data, reference, read=read, config=config, monitor=monitor)
+    return run(job, config, monitor, model=model, save_model=save_model)
+
+
+def run(
+    job: Job,
+    config: PredictGenesConfig,
+    monitor: Monitor,
+    *,
+    model: str | Path | GeneModel | None = None,
+    save_model: str | Path | None = None,
+) -> PredictedGenes:
+    """Do what `prepare` made ready; see :func:`predict_genes`."""
+    refuse_too_large(job.panel.n_cells, len(job.choice.genes))
     with monitor.stage("Fitting", 0.75), job.timed("fit"):
         job.fit(config, monitor, model)
     if save_model is not None:
         job.model.save(Path(save_model).expanduser())
-    with monitor.stage("Predicting"), job.timed("sample"):
-        return job.predict(config, monitor)
+    start = perf_counter()
+    with monitor.stage("Predicting"):
+        return job.predict(config, monitor, start)
 
 
 @dataclass
@@ -157,10 +171,14 @@ class Job:
             self.model = load_gene_model(Path(model).expanduser(), self.panel, config, monitor)
         self.kept = "given"
 
-    def predict(self, config: PredictGenesConfig, monitor: Monitor) -> PredictedGenes:
-        """Predict the chosen genes, in chunks of them, and say how far to trust each."""
+    def predict(
+        self, config: PredictGenesConfig, monitor: Monitor, start: float
+    ) -> PredictedGenes:
+        """Predict the chosen genes, in chunks of them, and say how far to trust each.
+
+        `start` is when that began, for the record.
+        """
         genes, panel = self.choice.genes, self.panel
-        refuse_too_large(panel.n_cells, len(genes))
         with monitor.stage("Reliability", 0.15):
             assessor = Assessor.fit(panel, self.model.held)
         mean = np.empty((panel.n_cells, len(genes)), dtype=np.float32)
@@ -175,6 +193,7 @@ class Job:
                 expected[at], low[at], high[at] = found.expected, found.low, found.high
                 notes |= dict.fromkeys(part.notes)
         reliability = Reliability(expected, low, high)
+        self.seconds["sample"] = round(perf_counter() - start, 3)
         return PredictedGenes(
             name=element_name(f"genes_{config.method}"),
             prediction=Prediction(genes=genes, mean=mean, std=std, notes=tuple(notes)),

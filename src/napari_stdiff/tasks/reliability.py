@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import ceil
 from typing import Self
 
 import numpy as np
@@ -12,6 +11,7 @@ from scipy.stats import spearmanr
 from ..data.panel import Panel
 from ..data.predicted import BADGES, Z80, Reliability, badge_of
 from ..scoring.correlation import column_pearson
+from ..scoring.intervals import conformal_by_group, conformal_quantile
 from .gene_features import GeneFeatures
 from .gene_model import HeldOut
 
@@ -136,7 +136,7 @@ class Assessor:
             line=line,
             achieved=achieved,
             expected=expected,
-            reach=_quantile(np.abs(achieved - expected)),
+            reach=min(conformal_quantile(np.abs(achieved - expected)), 2.0),
             factors=_factors(ratio, badges),
             levels=levels,
             least=max(least, 1e-9),
@@ -209,22 +209,10 @@ def _some(n: int) -> np.ndarray:
     return np.unique(np.linspace(0, n - 1, min(n, _CELLS)).astype(np.int64))
 
 
-def _quantile(values: np.ndarray, share: float = 0.8) -> float:
-    """Return the conformal quantile: of n values the one of rank ``ceil((n + 1) share)``."""
-    flat = np.sort(np.ravel(values))
-    rank = ceil((len(flat) + 1) * share)
-    return float(flat[rank - 1]) if rank <= len(flat) else 2.0
-
-
 def _factors(ratio: np.ndarray, badges: np.ndarray) -> dict[str, float]:
     """Return badge -> factor from (cells, genes) error over spread."""
-    every = _quantile(ratio) / Z80
-    return {
-        badge: _quantile(ratio[:, badges == badge]) / Z80
-        if (badges == badge).sum() >= _GROUP
-        else every
-        for badge in BADGES
-    }
+    found = conformal_by_group(ratio, badges, at_least=_GROUP * len(ratio))
+    return {badge: found.get(badge, found[""]) / Z80 for badge in BADGES}
 
 
 def _coverage(ratio: np.ndarray, badges: np.ndarray) -> float | None:
