@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .summary import OURS, PAPER, Account, best_of, better
+from .summary import OURS, PAPER, QUICK, Account, best_of, better
 
 LARGE = "merfish"
 SMALL = ("breast", "breast-aligned", "heart", "synovium", "olfactory-aligned", "starmap")
@@ -46,7 +46,7 @@ def _first(accounts: Sequence[Account]) -> Bar:
     for account in (a for a in accounts if a.case.dataset == LARGE and OURS in a.rows):
         for score, name in _NAMES.items():
             own = account.score(OURS, score)
-            rest = best_of(account, score, [m for m in account.rows if m != OURS])
+            rest = best_of(account, score, [*account.baselines(), PAPER])
             if own is None or rest is None:
                 continue
             margin = better(score, own, rest[1])
@@ -93,19 +93,28 @@ def _energy(accounts: Sequence[Account]) -> Bar:
 
 
 def _quick(accounts: Sequence[Account]) -> Bar:
+    """Judge the fastest setting of stDiffusion that scores no less, in CPU seconds on both sides.
+
+    Both are counted with the fit and with all draws.
+    """
     title = f"The score of the paper's configuration in at most 1/{_SHARE} of its time"
     lines, reached = [], []
-    for account in (a for a in accounts if OURS in a.rows and PAPER in a.rows):
-        ours, paper = account.rows[OURS], account.rows[PAPER]
-        own, theirs = ours.scores["pcc"], paper.scores["pcc"]
-        if own is None or theirs is None:
+    for account in (a for a in accounts if PAPER in a.rows):
+        paper = account.rows[PAPER]
+        theirs = paper.scores["pcc"]
+        own = {m: s for m in (OURS, QUICK) if (s := account.score(m, "pcc")) is not None}
+        if not own or theirs is None:
             continue
-        times = paper.full_seconds / max(ours.seconds, 1e-9)
-        reached.append(own >= theirs and times >= _SHARE)
+        enough = [m for m, score in own.items() if score >= theirs]
+        name = min(enough or own, key=lambda m: account.rows[m].seconds)
+        ours = account.rows[name].seconds
+        times = paper.full_seconds / max(ours, 1e-9)
+        reached.append(bool(enough) and times >= _SHARE)
         scaled = " of a scaled run, full time extrapolated" if paper.scaled else ""
         lines.append(
-            f"{account.title}: per-gene Pearson {own:.4f} in {ours.seconds:.0f} s; paper "
-            f"{theirs:.4f}{scaled} in {paper.full_seconds:.0f} s ({times:.1f} times as long)"
+            f"{account.title}: {name}, per-gene Pearson {own[name]:.4f} in {ours:.1f} CPU s; "
+            f"paper {theirs:.4f}{scaled} in {paper.full_seconds:.0f} CPU s "
+            f"({times:.1f} times as long)"
         )
     return _bar(title, reached, lines, "reached in")
 

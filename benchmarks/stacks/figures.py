@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from .cases import ALL
-from .summary import DONOR, OURS, PAPER, Account
+from .summary import DONOR, OURS, PAPER, QUICK, Account
 from .sweeps import lambda_sweep, place_of
 
 _DPI = 130
-_SHADES = {OURS: "#b2182b", PAPER: "#ef8a62", "gaussian-process": "#4393c3"}
+_SHADES = {OURS: "#b2182b", QUICK: "#d6604d", PAPER: "#ef8a62", "gaussian-process": "#4393c3"}
 _OTHER = "#8c96a3"
 Say = Callable[[str], None]
 

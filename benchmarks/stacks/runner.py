@@ -23,7 +23,7 @@ from .figures import shown_case
 from .spateo import PYTHON
 from .summary import Account
 from .sweeps import place_of
-from .unit import OWN, Unit, done, write
+from .unit import OWN, SET, Unit, done, write
 
 SCRIPT = Path(__file__).resolve().parents[1] / "interpolation.py"
 METHODS = (
@@ -35,6 +35,7 @@ METHODS = (
     "gaussian-process",
     "spateo-deep",
     "stdiffusion",
+    "stdiffusion-quick",
     "stdiffusion-paper",
 )
 _GUESS = {"stdiffusion": 120.0, "gaussian-process": 90.0, "spateo-deep": 300.0}
@@ -48,7 +49,7 @@ def default_methods() -> tuple[str, ...]:
 
 def known_methods() -> tuple[str, ...]:
     """Return every method that can be compared."""
-    return tuple(dict.fromkeys([*METHODS, *interpolation_methods(), *OWN]))
+    return tuple(dict.fromkeys([*METHODS, *interpolation_methods(), *OWN, *SET]))
 
 
 def plan(

@@ -16,7 +16,8 @@ from .cases import ALL, Case
 from .significance import Comparison, bootstrap_interval, compare, verdict
 from .unit import SCORES, Unit, done
 
-OURS, PAPER, DONOR = "stdiffusion", "stdiffusion-paper", "typed-donor"
+OURS, QUICK, PAPER = "stdiffusion", "stdiffusion-quick", "stdiffusion-paper"
+DONOR = "typed-donor"
 LOWER = {"nmse", "crps", "energy_distance", "moran_error"}
 _NEAREST = {"coverage80": 0.8, "variance_ratio": 1.0}
 
@@ -32,9 +33,11 @@ class Row:
     scores
         Score -> mean over the seeds that have it, or None.
     seconds, memory
-        Of fit and draws, and MiB above the loaded data.
+        CPU seconds of fit and draws, all cores together, and MiB above the loaded data.
     full_seconds
         What the full configuration takes; `seconds` where it was run in full.
+    clock
+        Seconds by the clock, longer where something else ran beside it.
     scaled
         Whether it was a scaled run.
     seeds
@@ -50,6 +53,7 @@ class Row:
     full_seconds: float
     scaled: bool
     seeds: list[int]
+    clock: float
     arrays: list[dict[str, np.ndarray]] = field(repr=False, default_factory=list)
 
     def genes(self) -> np.ndarray | None:
@@ -106,7 +110,7 @@ class Account:
 
     def baselines(self) -> list[str]:
         """Return the methods that are neither ours nor the paper's."""
-        return [m for m in self.rows if m not in (OURS, PAPER)]
+        return [m for m in self.rows if m not in (OURS, QUICK, PAPER)]
 
 
 def better(score: str, a: float, b: float) -> float:
@@ -176,8 +180,15 @@ def _row(method: str, held: list[tuple[dict[str, Any], dict[str, np.ndarray]]]) 
     for name in SCORES:
         known = [v for r in results if (v := r["scores"].get(name)) is not None]
         scores[name] = float(np.mean(known)) if known else None
-    seconds = float(np.mean([r["fit_seconds"] + r["sample_seconds"] for r in results]))
-    known_full = [r["facts"]["full_seconds_estimated"] for r in results if _scaled(r["facts"])]
+    clock = [r["fit_seconds"] + r["sample_seconds"] for r in results]
+    cpu = [r["fit_cpu_seconds"] + r["sample_cpu_seconds"] for r in results]
+    # the full time is estimated by the clock; brought to CPU seconds as the scaled run's are
+    known_full = [
+        r["facts"]["full_seconds_estimated"] * own / by
+        for r, own, by in zip(results, cpu, clock, strict=True)
+        if _scaled(r["facts"])
+    ]
+    seconds = float(np.mean(cpu))
     return Row(
         method,
         scores,
@@ -186,6 +197,7 @@ def _row(method: str, held: list[tuple[dict[str, Any], dict[str, np.ndarray]]]) 
         float(np.mean(known_full)) if known_full else seconds,
         bool(known_full),
         [r["seed"] for r in results],
+        float(np.mean(clock)),
         [arrays for _, arrays in held],
     )
 

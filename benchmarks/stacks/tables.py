@@ -74,11 +74,19 @@ def _legend() -> list[str]:
         "distance of draws to the truth within bin, and type where types are given. `Moran err.`: "
         "mean difference of Moran's I of one draw to the truth's. `labels`: adjusted Rand index "
         "of the labels that one classifier, trained on the flanking sections, gives to truth and "
-        "draw. `enrichm.`: Pearson of their neighbourhood-enrichment z scores. `s`: fit and "
-        "draws. `MiB`: peak memory above that of the loaded data. NMSE, CRPS, energy and Moran "
+        "draw. `enrichm.`: Pearson of their neighbourhood-enrichment z scores. `CPU s`: "
+        "fit and draws, all cores together (torch and linear algebra were given one thread); what "
+        "else ran on the machine hardly changes them. For a scaled run of the paper's "
+        "configuration the full one's are in brackets, from its measured epochs. `MiB`: peak "
+        "memory above that of the loaded data. NMSE, CRPS, energy and Moran "
         "error: lower is better; coverage is best at 0.8, variance ratio at 1. The best of a "
         "column is bold. Genes are not independent of each other, so p values are smaller than "
         "they should be: read the differences first.",
+        "",
+        "`stdiffusion-quick` is stDiffusion with `effort=quick`: the closed-form guess as the "
+        "mean, near cells as they are as draws, and no network. It is no baseline of the bars, "
+        "and counts in the last of them alone, which takes the time of the fastest setting of "
+        "stDiffusion whose score is at least that of the paper's configuration.",
         "",
     ]
 
@@ -112,7 +120,7 @@ def _scores(accounts: Sequence[Account]) -> list[str]:
     keys = [k for k in SCORES if any(a.score(m, k) is not None for a in accounts for m in methods)]
     values = {m: {k: _mean(accounts, m, k) for k in keys} for m in methods}
     lines = [
-        f"| method | {' | '.join(HEADS[k] for k in keys)} | s | MiB |",
+        f"| method | {' | '.join(HEADS[k] for k in keys)} | CPU s | MiB |",
         f"|---|{'---:|' * (len(keys) + 2)}",
     ]
     for method in methods:
@@ -221,7 +229,7 @@ def _case(account: Account) -> dict[str, Any]:
 
 def _plain(row: Row) -> dict[str, Any]:
     out = {k: v for k, v in vars(row).items() if k != "arrays"}
-    for name in ("seconds", "memory", "full_seconds"):
+    for name in ("seconds", "memory", "full_seconds", "clock"):
         out[name] = round(out[name], 2)
     genes = row.genes()
     if genes is not None:

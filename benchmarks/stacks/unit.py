@@ -47,6 +47,10 @@ OWN: dict[str, str] = {
     "gaussian-process": "stacks.gaussian_process:GaussianProcess",
     "spateo-deep": "stacks.spateo:Spateo",
 }
+# settings of a method of the package that stand as a method of their own
+SET: dict[str, tuple[str, dict[str, Any]]] = {
+    "stdiffusion-quick": ("stdiffusion", {"effort": "quick"}),
+}
 _LARGE = 1000  # cells of a section that the usual grid is made for
 _PER_BIN = 20
 
@@ -100,6 +104,7 @@ class Unit:
 
 def class_of(method: str) -> type[Method]:
     """Return the class of a method of the package, or of one that lives here."""
+    method = SET[method][0] if method in SET else method
     if method not in OWN:
         return method_class(method)
     module, _, name = OWN[method].partition(":")
@@ -111,6 +116,7 @@ def run_unit(unit: Unit, data: Path, work: Path) -> None:
     """Run a unit and write ``<key>.json`` and, for tests and figures, ``<key>.npz``."""
     loaded = load(unit.case, data, work)
     config = st.InterpolateConfig(seed=unit.seed, draws=unit.draws)
+    config = config.but(**SET[unit.method][1]) if unit.method in SET else config
     tier, query = _query(loaded, unit, config)
     cls = class_of(unit.method)
     estimate = cls.cost(loaded.visible, config, query.n_cells)

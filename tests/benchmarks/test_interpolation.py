@@ -140,7 +140,9 @@ def account_with(ours: dict, other: dict, **changes) -> summary.Account:
     rows = {}
     for name, scores in {"stdiffusion": ours, "typed-knn": other}.items():
         genes = np.linspace(0, 0.2, 50) + scores["pcc"] + 1e-3 * np.sin(np.arange(50))
-        rows[name] = summary.Row(name, scores, 10.0, 1.0, 10.0, False, [0], [{"pcc_genes": genes}])
+        rows[name] = summary.Row(
+            name, scores, 10.0, 1.0, 10.0, False, [0], 12.0, [{"pcc_genes": genes}]
+        )
     said = {"tier": "A", "cells": 100, "n_genes": 50, "errors": {}, **changes}
     account = summary.Account(rows=rows, **said)
     summary._tests(account)
@@ -175,6 +177,33 @@ def test_a_paper_that_was_scaled_counts_with_its_full_time() -> None:
     account = account_with(good, good, case=cases.Case("heart", "s2"))
     for full, met in ((190.0, False), (210.0, True)):
         account.rows["stdiffusion-paper"] = summary.Row(
-            "stdiffusion-paper", {"pcc": 0.45}, 60.0, 1.0, full, True, [0]
+            "stdiffusion-paper", {"pcc": 0.45}, 60.0, 1.0, full, True, [0], 70.0
         )
         assert bars.bars([account])[3].met is met
+
+
+def test_the_fastest_setting_that_scores_enough_is_timed() -> None:
+    good = {"pcc": 0.5, "pcc_binned": 0.7, "crps": 0.2}
+    account = account_with(good, good, case=cases.Case("heart", "s2"))
+
+    def row(name: str, pcc: float, seconds: float) -> None:
+        account.rows[name] = summary.Row(
+            name, {"pcc": pcc}, seconds, 1.0, seconds, False, [0], seconds
+        )
+
+    row("stdiffusion-paper", 0.45, 100.0)
+    for pcc, met in ((0.46, True), (0.44, False)):
+        row("stdiffusion-quick", pcc, 2.0)
+        found = bars.bars([account])[3]
+        assert found.met is met
+        assert ("stdiffusion-quick" in found.lines[0]) is met
+    assert account.best == "typed-knn"
+    assert "stdiffusion-quick" not in account.baselines()
+
+
+def test_a_setting_that_stands_as_a_method_is_run_as_such(tissue, tmp_path: Path) -> None:
+    one = unit.Unit(cases.Case("merfish", "s2"), "stdiffusion-quick", 0, draws=2)
+    unit.run_unit(one, Path(), tmp_path)
+    found = unit.done(one, tmp_path)
+    assert found["facts"]["guess_share"] == 1
+    assert found["parameters"] == 0

@@ -88,3 +88,14 @@ def test_donors_come_from_both_sides_by_lambda(context: Context) -> None:
     assert (z[rows[:, 1]] >= 20).all()
     assert abs(second.mean() - 0.2) < 0.03
     assert (context.cells.code[rows] == 0).all()
+
+
+def test_a_side_with_few_cells_gives_few_parents(context: Context) -> None:
+    sections = context.cells.section
+    gone = np.isin(sections, ["s0", "s1"])
+    gone[np.flatnonzero(sections == "s1")[:6]] = False
+    thin = Context(context.cells.rows(~gone))
+    code, coords = np.array([-1]), np.array([[15.0, 50, 50]])
+    # 6 of the 12 that are asked for lie below, all of them above, and the depth is the middle
+    assert Donors.of(thin, coords, code, None, 12).weight == pytest.approx(2 / 3)
+    assert Donors.of(thin, coords, code, 0.5, 12).weight == pytest.approx(0.5)

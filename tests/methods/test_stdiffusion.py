@@ -230,24 +230,40 @@ def test_noise_has_to_earn_its_place() -> None:
     assert _least_noise([0.27, 0.27, 0.25, 0.26]) == 0.6
 
 
-def test_in_a_hurry_it_learns_from_some_of_the_cells(
+def test_in_a_hurry_it_guesses_without_a_network(
     make_tissue: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("napari_stdiff.methods.stdiffusion.QUICK_CELLS", 100)
     visible, hidden = make_tissue(n=300).split("s2")
-    quick = InterpolationSettings(effort="quick", width=32, depth=1, device="cpu")
+    quick = InterpolationSettings(effort="quick", device="cpu")
     method = StDiffusion().fit(visible, None, quick, Monitor())
-    assert method.facts()["carry"] == 0
+    assert (method.facts()["carry"], method.facts()["noise"]) == (0, 0)
     out = method.sample(query(hidden), 2, Monitor())
+    assert out.draws is not None
+    measured = {row.tobytes() for row in method.core.cells.expression}
+    assert {row.tobytes() for row in out.draws.reshape(-1, out.draws.shape[2])} <= measured
     method.save(tmp_path / "model")
     again = StDiffusion.load(tmp_path / "model", visible).sample(query(hidden), 2, Monitor())
     np.testing.assert_array_equal(out.mean, again.mean)
     np.testing.assert_array_equal(out.draws, again.draws)
-    method.configure(quick.but(carry="full"))
-    with pytest.raises(StdiffError, match="full effort"):
-        method.sample(query(hidden), 2, Monitor())
+    untyped = method.sample(Query(hidden.coords), 0, Monitor()).mean
+    assert np.isfinite(untyped).all()
+    assert not np.array_equal(untyped, out.mean)
     slow = StDiffusion.cost(visible, QUICK, hidden.n_cells)
     assert StDiffusion.cost(visible, quick, hidden.n_cells).seconds < slow.seconds
+
+
+@pytest.mark.parametrize("said", [{"carry": "full"}, {"noise_level": 0.3}, {"epochs": 5}])
+def test_in_a_hurry_what_needs_a_network_is_refused(
+    visible: Tissue, hidden: Tissue, said: dict[str, object]
+) -> None:
+    quick = InterpolationSettings(effort="quick", device="cpu")
+    with pytest.raises(StdiffError, match="take effort full"):
+        StDiffusion().fit(visible, None, quick.but(**said), Monitor())
+    method = StDiffusion().fit(visible, None, quick, Monitor())
+    method.configure(quick.but(**said))
+    with pytest.raises(StdiffError, match="take effort full"):
+        method.sample(query(hidden), 1, Monitor())
 
 
 def test_the_network_gets_what_the_guess_does_no_better() -> None:

@@ -43,6 +43,23 @@ class Surroundings:
     condition: np.ndarray
     kind: np.ndarray
 
+    def told(self, code: np.ndarray) -> Surroundings:
+        """Return the same with the types `code` put in where they are known (0 or more)."""
+        known = code >= 0
+        if not known.any():
+            return self
+        condition, kind = self.condition.copy(), self.kind.copy()
+        n_types = kind.shape[1]
+        kind[known] = one_hot(code[known], n_types)
+        condition[known, :n_types] = kind[known]
+        condition[known, n_types] = 1
+        return Surroundings(condition, kind)
+
+
+def one_hot(code: np.ndarray, n_types: int) -> np.ndarray:
+    """Return (cells, types) float32, 1 for the type of each cell; unknown types give zeros."""
+    return np.eye(n_types + 1, n_types, dtype=np.float32)[code]
+
 
 @dataclass(frozen=True)
 class Context:
@@ -132,22 +149,21 @@ class Context:
             gaps[rows] = np.abs(away[:, [0, -1]]) / self.spacing
             if n_types:
                 mix[rows] = self._composition(coords[rows], sections, n_types, own)
-        known = code >= 0
-        kind = mix[:, :n_types].copy()
-        kind[known] = np.eye(n_types, dtype=np.float32)[code[known]] if n_types else 0
         centre, extent = self.frame
         place = (coords - centre) / extent
         angle = place @ self._waves
+        kind = mix[:, :n_types]
         parts = [
             kind,
-            known[:, None],
+            np.zeros((n, 1)),
             place,
             np.sin(angle),
             np.cos(angle),
             2 * mix,
             gaps,
         ]
-        return Surroundings(np.concatenate(parts, axis=1).astype(np.float32), kind)
+        there = Surroundings(np.concatenate(parts, axis=1).astype(np.float32), kind.copy())
+        return there.told(code)
 
     def near(
         self,

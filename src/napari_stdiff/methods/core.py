@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -17,7 +18,7 @@ from ..diffusion.fit import Score, Trained, train
 from ..diffusion.process import Process
 from ..diffusion.scores import NormalScores
 from .cells import VisibleCells
-from .context import Context, Surroundings, rank_of
+from .context import Context, Surroundings, one_hot, rank_of
 from .donors import Donors
 from .experts import Experts
 from .network import (
@@ -93,24 +94,55 @@ class Core:
         The visible cells.
     config
         Sizes, process, seed and device.
+    plain
+        No network: the closed-form guess is the mean, and near cells are drawn as they are.
     """
 
-    def __init__(self, cells: VisibleCells, config: InterpolationSettings) -> None:
+    def __init__(
+        self, cells: VisibleCells, config: InterpolationSettings, plain: bool = False
+    ) -> None:
         self.cells = cells
+        self.plain = plain
         self.seed = config.seed
         self.device = choose_device(config.device)
         self.process: Process = process_called(config.process)
         self.context = Context(cells)
-        self.normal = NormalScores.fit(cells.expression)
-        self._low, self._high = self.normal.ranks(cells.expression)
-        middle = self.normal.scores(self._low, self._high, np.float32(0.5))
-        self.basis = Basis.fit(middle, rank_of(*middle.shape), config.seed)
         targets = [self.context.basis.encode(self.context.standard(cells.expression))]
-        targets.append(self.basis.encode(middle))
+        if not plain:
+            targets.append(self.basis.encode(self._middle))
         self._targets = np.hstack(targets).astype(np.float32)
         # closed-form and learned means of the visible cells' scores; None: no carrying
         self._parents: tuple[np.ndarray, np.ndarray] | None = None
         self.experts = Experts(cells, self._targets, self.context.trees)
+
+    @cached_property
+    def normal(self) -> NormalScores:
+        """The scale on which cells are mixed, noised and denoised."""
+        return NormalScores.fit(self.cells.expression)
+
+    @cached_property
+    def _levels(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.normal.ranks(self.cells.expression)
+
+    @property
+    def _middle(self) -> np.ndarray:
+        return self.normal.scores(*self._levels, np.float32(0.5))
+
+    @cached_property
+    def basis(self) -> Basis:
+        """Basis of the normal scores."""
+        shape = self.cells.expression.shape
+        return Basis.fit(self._middle, rank_of(*shape), self.seed)
+
+    def guess_only(self, at_most: int, monitor: Monitor) -> None:
+        """Weigh the closed-form guesses on so many of the visible cells, in place of training."""
+        seen = np.arange(len(self.cells.code))
+        if at_most < len(seen):
+            rng = np.random.default_rng([self.seed, 17])
+            seen = np.sort(rng.choice(seen, at_most, replace=False))
+        unknown = self._described(seen, np.full(len(seen), -1), monitor)
+        self._weigh(seen, unknown.kind, monitor)
+        self.experts.forget()
 
     def train(
         self,
@@ -118,16 +150,9 @@ class Core:
         config: InterpolationSettings,
         monitor: Monitor,
         score: Score | None = None,
-        at_most: int = 0,
     ) -> Trained:
-        """Fit the network; `score` looks at it now and then.
-
-        With `at_most`, on so many cells, and parents cannot be carried; 0 takes all.
-        """
+        """Fit the network; `score` looks at it now and then."""
         seen = np.arange(len(self.cells.code))
-        if 0 < at_most < len(seen):
-            rng = np.random.default_rng([config.seed, 17])
-            seen = np.sort(rng.choice(seen, at_most, replace=False))
         typed, untyped = self._own(seen, monitor)
         values = self._targets[seen, : self.context.basis.rank]
         shape = Shape(
@@ -171,18 +196,14 @@ class Core:
         )
         assert isinstance(trained.network, DrawAndMean)
         self.network = trained.network
-        self._parents = None
-        if not at_most:
-            self._parents = typed.scores, self.means(typed.condition)[1]
+        self._parents = typed.scores, self.means(typed.condition)[1]
         return trained
-
-    @property
-    def carries(self) -> bool:
-        """Whether parents can be moved to a target's mean."""
-        return self._parents is not None
 
     def around(self, coords: np.ndarray, code: np.ndarray) -> Around:
         """Describe new cells by what is measured around them."""
+        if self.plain and (code >= 0).all():  # nobody asks what is around them
+            kind = one_hot(code, len(self.cells.types))
+            return self._around(kind[:, :0], self.stack.predict(coords, code, kind))
         there = self.context.around(coords, code)
         return self._around(there.condition, self.stack.predict(coords, code, there.kind))
 
@@ -197,7 +218,7 @@ class Core:
 
         Through principal axes this is costly, so it is done a few times beforehand.
         """
-        n, genes = len(seen), self._low.shape[1]
+        n, genes = len(seen), self.cells.expression.shape[1]
         if self.basis.vectors is None:
 
             def fresh(rows: Tensor, generator: torch.Generator) -> Tensor:
@@ -248,8 +269,12 @@ class Core:
         denoised under the target's conditions.
         """
         rows, second = donors.pick(self.seed, coords, number)
+        chosen = np.where(second, rows[:, 1], rows[:, 0])
+        if not (how.noise or how.carry or how.average):
+            return self.cells.expression[chosen]
         stream = 8 * number + 1
-        u = cell_uniforms(self.seed, coords, self._low.shape[1], stream).T.astype(np.float32)
+        genes = self.cells.expression.shape[1]
+        u = cell_uniforms(self.seed, coords, genes, stream).T.astype(np.float32)
         if how.average:
             share = donors.weight[:, None].astype(np.float32)
             first, rest1 = self._parent(rows[:, 0], u, score_mean, how)
@@ -257,7 +282,6 @@ class Core:
             start = (1 - share) * first + share * other
             rest = (1 - share) * rest1 + share * rest2
         else:
-            chosen = np.where(second, rows[:, 1], rows[:, 0])
             start, rest = self._parent(chosen, u, score_mean, how)
         if how.noise > 0:
             start = self._denoise(start, coords, around.condition, stream + 1, how, monitor)
@@ -304,7 +328,8 @@ class Core:
         return code, rest
 
     def _scores(self, rows: np.ndarray, u: np.ndarray) -> np.ndarray:
-        return self.normal.scores(self._low[rows], self._high[rows], u)
+        low, high = self._levels
+        return self.normal.scores(low[rows], high[rows], u)
 
     def encode(self, expression: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return coefficients of (cells, genes) expression, and of its normal scores."""
@@ -321,16 +346,23 @@ class Core:
         """Describe the visible cells `seen`, with and without type, as if not measured."""
         code, blind = self.cells.code[seen], np.full(len(seen), -1)
         unknown = self._described(seen, blind, monitor)
-        known = self._described(seen, code, monitor) if self.cells.types else unknown
-        blocks = (slice(0, self.context.basis.rank), slice(self.context.basis.rank, None))
-        importance = np.concatenate([self.context.basis.scale, self.basis.scale]) ** 2
-        self.stack = Stack.fit(self.experts, blocks, importance, unknown.kind, seen, monitor)
+        known = unknown.told(code)
+        self._weigh(seen, unknown.kind, monitor)
         out = [
             self._around(there.condition, self.stack.predict_own(seen, kinds, there.kind, monitor))
             for there, kinds in ((known, code), (unknown, blind))[: 2 if self.cells.types else 1]
         ]
         self.experts.forget()
         return out[0], out[-1]
+
+    def _weigh(self, seen: np.ndarray, around: np.ndarray, monitor: Monitor) -> None:
+        """Put the closed-form guesses together by how they do at the visible cells `seen`."""
+        rank = self.context.basis.rank
+        blocks, importance = [slice(0, rank)], self.context.basis.scale
+        if not self.plain:
+            blocks.append(slice(rank, None))
+            importance = np.concatenate([importance, self.basis.scale])
+        self.stack = Stack.fit(self.experts, blocks, importance**2, around, seen, monitor)
 
     def _described(self, seen: np.ndarray, code: np.ndarray, monitor: Monitor) -> Surroundings:
         """Describe types and places of visible cells by other sections, or other cells."""
@@ -354,6 +386,9 @@ class Core:
     def pack(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return meta data and tensors that :meth:`unpack` makes the same core of."""
         meta, tensors = self.cells.pack()
+        meta["shape"] = None
+        if self.plain:
+            return meta, tensors | self.stack.pack()
         shape = self.network.shape
         meta["shape"] = {k: getattr(shape, k) for k in Shape.__dataclass_fields__}
         if self._parents:
@@ -366,9 +401,10 @@ class Core:
         cls, meta: dict[str, Any], tensors: dict[str, np.ndarray], config: InterpolationSettings
     ) -> Self:
         """Undo :meth:`pack`."""
-        core = cls(VisibleCells.unpack(meta, tensors), config)
-        core.network = Shape(**meta["shape"]).build(0).to(core.device)
-        put_weights(core.network, tensors)
+        core = cls(VisibleCells.unpack(meta, tensors), config, plain=meta["shape"] is None)
+        if not core.plain:
+            core.network = Shape(**meta["shape"]).build(0).to(core.device)
+            put_weights(core.network, tensors)
         core.stack = Stack.unpack(tensors, core.experts)
         core._parents = None
         if "parents.guessed" in tensors:

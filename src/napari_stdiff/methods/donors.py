@@ -52,13 +52,16 @@ class Donors:
         coords, code
             (cells, 3) z, y, x, and (cells,) types as numbers, -1 where not known.
         blend
-            Lambda for all cells; None takes it from the depths, (z - z1) / (z2 - z1).
+            Lambda for all cells; None takes it from the depths, (z - z1) / (z2 - z1), and
+            lessens the share of a side by as much as it has fewer cells than are asked for: a
+            handful of cells would come again and again.
         per_section
             Near cells taken from each section; 0 takes 60.
         without
             Section whose cells are no parents.
         """
-        n, k = len(coords), _SECTIONS * (per_section or _PER_SECTION)
+        wanted = per_section or _PER_SECTION
+        n, k = len(coords), _SECTIONS * wanted
         index = np.zeros((n, 2, k), dtype=np.int64)
         edges = np.ones((n, 2, k))
         weight = np.full(n, 0.5 if blend is None else blend)
@@ -68,16 +71,17 @@ class Donors:
             z = coords[rows, 0]
             below = [s for s in sections if depth[s] <= z[0]]
             above = [s for s in sections if s not in below]
+            there = np.ones((2, len(rows)))
             for side, names in enumerate((below or above, above or below)):
-                found, shares = context.near(
-                    coords[rows], code[rows], names, per_section or _PER_SECTION
-                )
+                found, shares = context.near(coords[rows], code[rows], names, wanted)
+                there[side] = np.minimum((found >= 0).sum(axis=(1, 2)) / wanted, 1)
                 flat = shares.reshape(len(rows), -1).cumsum(axis=1)
                 index[rows, side, : flat.shape[1]] = found.reshape(len(rows), -1)
                 edges[rows, side, : flat.shape[1]] = flat / flat[:, -1:]
             if blend is None and below and above and depth[above[0]] > depth[below[-1]]:
                 low, high = depth[below[-1]], depth[above[0]]
-                weight[rows] = (z - low) / (high - low)
+                shares = np.stack([high - z, z - low]) * there
+                weight[rows] = shares[1] / shares.sum(axis=0)
         return cls(index, edges, weight)
 
     def pick(self, seed: int, coords: np.ndarray, draw: int) -> tuple[np.ndarray, np.ndarray]:

@@ -71,8 +71,9 @@ class InterpolationSettings(Config):
     effort: Literal["full", "quick"] = setting(
         "full",
         "Effort",
-        "Full: settings are chosen by leaving out a training section, and the network sees all "
-        "cells. Quick: a first look in seconds, from 4,000 cells and 60 training steps.",
+        "Full: settings are chosen by leaving out a training section, and a network is trained. "
+        "Quick: a first look in seconds without the network: means are the closed-form guess, "
+        "draws are near cells as they are.",
     )
     epochs: int = setting(
         0,

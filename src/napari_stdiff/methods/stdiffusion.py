@@ -21,7 +21,7 @@ from .base import Cost, Method, collect, complete
 from .cells import VisibleCells, unmatched_note
 from .context import FEW, rank_of
 from .core import Core
-from .cost import network_cost
+from .cost import network_cost, plain_cost
 from .donors import Donors
 from .files import known_labels, read_model, refuse_misfit, write_model
 from .flanks import label_codes
@@ -31,9 +31,9 @@ from .tuning import TRIAL_DRAWS, Chosen, choose
 
 EPOCHS = 24
 STEPS = (400, 1400)
-QUICK_STEPS, QUICK_CELLS = 60, 4000
-# what is not chosen by leaving out a section, in a hurry
-QUICK = Chosen(guess_share=0.8, score_share=1.0, noise=0.1, carry=0.0)
+QUICK_CELLS = 4000  # that the closed-form guesses are weighed on, in a hurry
+# no network, nothing chosen by leaving out a section: near cells are drawn as they are
+QUICK = Chosen(guess_share=1.0, score_share=1.0, noise=0.0, carry=0.0)
 TRIAL = 0.25  # of the training steps, when a section is left out to choose settings
 
 
@@ -74,10 +74,14 @@ class StDiffusion(Method):
         self.config, self.chosen = config, Chosen()
         steps = _steps(len(cells.code), config)
         out = cells.left_out(1)
-        quick = config.effort == "quick"
-        if quick:
+        if config.effort == "quick":
+            _refuse_in_a_hurry(config)
             self.chosen = QUICK
-        elif out and (cells.within or len(cells.section_z) > 2):
+            with monitor.stage("Fitting"):
+                self.core = Core(cells, config, plain=True)
+                self.core.guess_only(QUICK_CELLS, monitor)
+            return self
+        if out and (cells.within or len(cells.section_z) > 2):
             with monitor.stage("Choosing settings", 0.3):
                 # the settings that only draws use are chosen for the default way of drawing, so
                 # that one fit serves all of them
@@ -87,27 +91,26 @@ class StDiffusion(Method):
             steps = max(round(steps * self.chosen.length), 1)
         with monitor.stage("Fitting"):
             self.core = Core(cells, config)
-            self.core.train(steps, config, monitor, at_most=QUICK_CELLS if quick else 0)
+            self.core.train(steps, config, monitor)
         return self
 
     @few_threads()
     def sample(self, query: Query, n_draws: int, monitor: Monitor) -> Prediction:
         """Return the blended mean, and draws of whole cells."""
         core, cells, n = self.core, self.core.cells, query.n_cells
-        if not core.carries and self.config.carry in ("half", "full"):
-            raise StdiffError(
-                "Parents are carried with the full effort alone; take effort full, or leave "
-                "'carry' at auto."
-            )
+        if core.plain:
+            _refuse_in_a_hurry(self.config)
         coords = np.asarray(query.coords, dtype=np.float64)
         code = label_codes(query.cell_type, cells.types, n)
         around = core.around(coords, code)
         monitor.check()
-        values, learned = core.means(around.condition)
-        share = np.float32(self.chosen.guess_share)
-        mean = core.decode(share * around.values + (1 - share) * values)
-        mean = np.maximum(mean, 0).astype(np.float32)
-        scores = core.blend(around, learned, self.chosen.score_share)
+        values, scores = around.values, around.scores
+        if not core.plain:
+            learned = core.means(around.condition)
+            share = np.float32(self.chosen.guess_share)
+            values = share * values + (1 - share) * learned[0]
+            scores = core.blend(around, learned[1], self.chosen.score_share)
+        mean = np.maximum(core.decode(values), 0).astype(np.float32)
         draws = None
         if n_draws:
             fixed = self.config.blend_value if self.config.blend == "fixed" else None
@@ -152,11 +155,18 @@ class StDiffusion(Method):
         condition = 3 * types + 1 + 3 + 96 + 2 + genes
         shape = Shape(genes, genes, condition, config.width, config.depth)
         few = tissue.n_genes <= FEW
-        quick = config.effort == "quick"
-        trial = not quick and (config.within or len(tissue.sections) > 2)
+        visible = tissue.n_cells * tissue.n_genes
+        if config.effort == "quick":
+            return plain_cost(
+                visible=visible,
+                learned=tissue.n_cells * genes,
+                guessed=(min(tissue.n_cells, QUICK_CELLS) + n_cells) * genes,
+                drawn=n_cells * config.draws * tissue.n_genes,
+                axes=0 if few else 3 * visible * genes,
+            )
+        trial = config.within or len(tissue.sections) > 2
         rows = int(_steps(tissue.n_cells, config) * (1 + TRIAL * trial) * config.batch_size)
         draws = n_cells * config.draws + TRIAL_DRAWS * trial
-        visible = tissue.n_cells * tissue.n_genes
         return network_cost(
             shape.build(0),
             trained_rows=rows,
@@ -178,6 +188,19 @@ def _steps(n_cells: int, config: InterpolationSettings) -> int:
     per_epoch = max(n_cells // min(config.batch_size, n_cells), 1)
     if config.epochs:
         return config.epochs * per_epoch
-    if config.effort == "quick":
-        return QUICK_STEPS
     return int(np.clip(EPOCHS * per_epoch, *STEPS))
+
+
+def _refuse_in_a_hurry(config: InterpolationSettings) -> None:
+    """Raise `StdiffError` for settings of the network, which the quick effort leaves out."""
+    said = {
+        "carry": config.carry in ("half", "full"),
+        "noise_level": config.noise_level > 0,
+        "epochs": config.epochs > 0,
+    }
+    for name, there in said.items():
+        if there:
+            raise StdiffError(
+                f"'{name}' is for the network, which effort quick leaves out; take effort full, "
+                f"or leave '{name}' as it is by default."
+            )
