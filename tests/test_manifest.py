@@ -22,6 +22,7 @@ def test_manifest_is_valid(manifest: PluginManifest) -> None:
     assert [w.display_name for w in manifest.contributions.widgets or []] == [
         "Interpolate sections",
         "Generate cells",
+        "Predict genes",
         "Align sections",
         "Stack",
     ]

@@ -13,6 +13,7 @@ from ..data.virtual import VirtualSection
 from .layers import (
     GENERATED,
     MEASURED,
+    PREDICTED,
     VIRTUAL,
     Look,
     make_frame,
@@ -41,6 +42,11 @@ class Section:
         Its picture, or None.
     points, image, frame
         Its layers; None while they are not there (nothing to draw, or removed by the user).
+    cover
+        The layer that stands in for `points` while a gene is shown that was predicted, not
+        measured, in its cells; None otherwise.
+    covered
+        Whether that is so.
     generated
         Whether its cells were made up within a measured section; it is then virtual as well.
     trust
@@ -60,6 +66,8 @@ class Section:
     points: Points | None = None
     image: Image | None = None
     frame: Vectors | None = None
+    cover: Points | None = None
+    covered: bool = False
     visible: bool = True
     beside: int = 0
     generated: bool = False
@@ -96,7 +104,24 @@ class Section:
     @property
     def layers(self) -> list[Layer]:
         """Its layers that are on the canvas."""
-        return [layer for layer in (self.image, self.frame, self.points) if layer is not None]
+        every = (self.image, self.frame, self.points, self.cover)
+        return [layer for layer in every if layer is not None]
+
+    @property
+    def painted(self) -> Points | None:
+        """The layer that shows its cells now."""
+        return self.cover if self.covered else self.points
+
+    def set_visible(self, visible: bool) -> None:
+        """Show or hide its layers; of its cells only the layer that shows them now."""
+        for layer in self.layers:
+            layer.visible = visible and (layer is not self.points or not self.covered)
+
+    def set_size(self, diameter: float) -> None:
+        """Draw its cells as large as measured ones of this diameter."""
+        for layer, look in ((self.points, self.look), (self.cover, PREDICTED)):
+            if layer is not None:
+                layer.size = diameter * look.scale
 
     @property
     def title(self) -> str:
@@ -130,8 +155,15 @@ def make_layers(section: Section, size: float, diameter: float) -> list[Layer]:
             section.coords, title, name, section.look, diameter, section.facts
         )
         made.append(section.points)
+    if section.covered and section.cover is None and len(section.coords):
+        section.cover = make_points(
+            section.coords, f"{PREDICTED.word} · {name}", name, PREDICTED, diameter
+        )
+        made.append(section.cover)
     for layer in made:
         layer.visible = section.visible
+    if section.covered and section.points is not None:
+        section.points.visible = False
     return made
 
 
@@ -152,8 +184,9 @@ def place_section(section: Section, stretch: float, offset: float, aside: float)
     z, x = section.z * (stretch - 1.0), section.beside * aside
     on_picture = section.image is not None or (section.beside > 0 and not aside)
     above = z + (offset if on_picture else 0.0)
-    if section.points is not None:
-        place(section.points, above, x)
+    for layer in (section.points, section.cover):
+        if layer is not None:
+            place(layer, above, x)
     if section.frame is not None:
         place(section.frame, above, x)
     if section.image is not None and section.histology is not None:

@@ -25,6 +25,7 @@ UNKNOWN = "#8a8a8a"  # no value here: not measured, not predicted, not labelled
 PLAIN = "#56b4e9"
 VIRTUAL_EDGE = "#ff7f0e"
 GENERATED_EDGE = "#cc79a7"
+PREDICTED_EDGE = "#009e73"
 _MOST_LABELS = 60
 _NO_LABEL = frozenset({"", "nan", "NaN", "NA", "None"})  # missing values that became text
 
@@ -49,6 +50,10 @@ class Colouring:
         The same for each virtual section.
     palette
         Label -> "#rrggbb".
+    result
+        Name of the predicted genes that `measured` is taken from; "" where it was measured.
+    confidence
+        (cells,) in (0, 1] how sure each predicted value is, or None.
     """
 
     kind: Kind = "none"
@@ -56,6 +61,8 @@ class Colouring:
     measured: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
     virtual: Mapping[str, np.ndarray] = field(default_factory=dict)
     palette: Mapping[str, str] = field(default_factory=dict)
+    result: str = ""
+    confidence: np.ndarray | None = None
 
     @property
     def continuous(self) -> bool:
@@ -67,10 +74,25 @@ class Colouring:
         """What was asked for."""
         return self.kind if self.kind in ("none", "gene") else "column"
 
+    def trust(self, fade: float) -> np.ndarray | None:
+        """Return (cells,) in 0 to 1, how far each is drawn in full; None where all are.
+
+        Parameters
+        ----------
+        fade
+            Share of the cells, the least sure ones, that fade: from the least sure, which is
+            all but gone, to the surest of that share.
+        """
+        if self.confidence is None or fade <= 0:
+            return None
+        rank = np.asarray(pd.Series(self.confidence).rank(pct=True))
+        return np.nan_to_num(np.clip(rank / fade, 0.0, 1.0), nan=0.0)
+
     def span(self, percentiles: tuple[float, float]) -> tuple[float, float]:
         """Return limits ``(lo, hi > lo)`` at `percentiles` of the measured values.
 
         Where the upper percentile of a sparse gene is its lowest value, the maximum is taken.
+        A gene that was predicted in the measured cells has those values in their place.
         """
         values = self.measured[np.isfinite(self.measured)] if self.continuous else []
         if not len(values):  # predicted only, or nothing at all
@@ -125,6 +147,10 @@ class Values:
         """Names of the measured genes."""
         return list(self._rows)
 
+    def measures(self, gene: str) -> bool:
+        """Whether the panel has a gene."""
+        return gene in self._rows
+
     def gene(self, name: str) -> np.ndarray:
         """Return (cells,) float32 log-normalised values; NaN where it was not measured."""
         if name not in self._rows:
@@ -159,6 +185,15 @@ class Values:
                 )
             return Colouring("gene", name, self.gene(name), virtual)
         return self._by_column(name, results)
+
+    def first(self) -> Colouring:
+        """Return what a tissue is first coloured by: types, else regions, else a telling gene."""
+        tissue = self._tissue
+        for role in ("cell_type", "layer"):
+            column = tissue.origin.keys.get(role, "")
+            if column in tissue.obs:
+                return Colouring("label", column)
+        return Colouring("gene", self.most_variable())
 
     def most_variable(self) -> str:
         """Return the gene that varies most between cells, a good first picture; "" for none."""

@@ -13,7 +13,7 @@ from napari.utils.colormaps import Colormap, ensure_colormap
 from scipy.spatial import cKDTree
 
 from ..data.tissue import Histology
-from .colors import GENERATED_EDGE, PLAIN, UNKNOWN, VIRTUAL_EDGE, rgba
+from .colors import GENERATED_EDGE, PLAIN, PREDICTED_EDGE, UNKNOWN, VIRTUAL_EDGE, rgba
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -56,12 +56,15 @@ VIRTUAL = Look("virtual", "diamond", 1.25, VIRTUAL_EDGE, "◈", "virtual: predic
 GENERATED = Look(
     "generated", "triangle_up", 1.3, GENERATED_EDGE, "▲", "generated: made up within a section"
 )
+PREDICTED = Look(
+    "predicted", "square", 0.9, PREDICTED_EDGE, "◼", "predicted gene, not measured in these cells"
+)
 
 
 class State(TypedDict):
     """What ``layer.metadata["stdiff"]`` holds on our layers."""
 
-    role: str  # "points", "histology", "frame", "landmarks" or "strip"
+    role: str  # "points", "predicted", "histology", "frame", "landmarks" or "strip"
     section: str
     virtual: bool
 
@@ -159,13 +162,16 @@ def make_points(
     name, section
         Layer name and section name.
     look
-        Virtual cells are diamonds, generated ones triangles, measured ones discs.
+        Virtual cells are diamonds, generated ones triangles, measured ones discs; squares where
+        a gene was predicted in them.
     size
         Diameter in the unit of the coordinates.
     facts
         Name -> (cells,) what napari says of the cell under the mouse.
     """
-    state = State(role="points", section=section, virtual=look is not MEASURED)
+    state = State(role="points", section=section, virtual=look not in (MEASURED, PREDICTED))
+    if look is PREDICTED:
+        state["role"] = "predicted"
     layer = Points(
         coords,
         name=name,

@@ -27,7 +27,7 @@ def simulated() -> LayerData:
     def load() -> Any:
         from ..data.simulate import simulate
 
-        return simulate().sdata
+        return simulate()
 
     return _open_later(load, "Opening the simulated tissue.", ReadConfig(z_unit="um"))
 
@@ -72,20 +72,24 @@ def _open_later(
     show_info(sentence)
     reading = config or ReadConfig()
 
-    def loaded() -> tuple[Any, Tissue]:
-        data = load()
-        return data, read(data, reading)
+    def loaded() -> tuple[Any, Any, Tissue]:
+        data, reference = load(), None
+        if hasattr(data, "sdata"):  # the simulated tissue comes with a reference
+            data, reference = data.sdata, data.reference
+        return data, reference, read(data, reading)
 
     job = Job(lambda _: loaded())
-    job.deliver(lambda got: _open(viewer, got[0], got[1], reading), _tell, lambda: None)
+    job.deliver(lambda got: _open(viewer, got[0], got[1], got[2], reading), _tell, lambda: None)
     job.start()
     return no_layers()
 
 
-def _open(viewer: ViewerModel, data: Any, tissue: Tissue, config: ReadConfig) -> None:
+def _open(
+    viewer: ViewerModel, data: Any, reference: Any, tissue: Tissue, config: ReadConfig
+) -> None:
     session = session_of(viewer)
     if not session.is_closed:
-        session.set_tissue(tissue, data, config)
+        session.set_tissue(tissue, data, config, reference)
 
 
 def _tell(error: Exception) -> None:

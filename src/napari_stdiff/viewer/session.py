@@ -17,6 +17,7 @@ from ..compute.errors import StdiffError
 from ..data.read_config import ReadConfig
 from ..data.tissue import Tissue
 from ..data.virtual import VirtualSection
+from .predictions import TASK, Predictions
 from .worker import Job, Problem
 
 if TYPE_CHECKING:
@@ -73,6 +74,12 @@ class Session:
         Whether the sections are shown somewhere else than they were read.
     moved_system
         The coordinate system that the store has for those other places, or "".
+    predictions
+        Genes that were predicted in the tissue's own cells.
+    reference
+        A single-cell table that came with the data, or None.
+    writing
+        Held by whoever writes to the store.
     """
 
     opened = Signal()  # other data; before tissue_changed
@@ -92,7 +99,9 @@ class Session:
         self.moved = False
         self.moved_system = ""
         self._kept = {False: Kept(), True: Kept()}
-        self._writing = threading.Lock()  # one writer a store
+        self.writing = threading.Lock()
+        self.predictions = Predictions(self)
+        self.reference: AnnData | None = None
         weakref.finalize(viewer, self._close).atexit = False  # Qt is gone by then
 
     @property
@@ -143,6 +152,7 @@ class Session:
         tissue: Tissue,
         store: str | Path | SpatialData | AnnData | None,
         read_config: ReadConfig | None = None,
+        reference: AnnData | None = None,
     ) -> None:
         """Open `tissue`, with the results that its store holds already, and draw them.
 
@@ -154,14 +164,18 @@ class Session:
             Where results go; None keeps them in memory.
         read_config
             How it was read; the defaults if None.
+        reference
+            A single-cell table that came with it.
         """
         stack = self.stack  # made first, so that it draws once: when it hears the signal
-        with self._writing:  # what is still being saved may be in the store that is opened
+        with self.writing:  # what is still being saved may be in the store that is opened
             self._kept = {False: Kept(), True: Kept()}
         self.moved, self.moved_system = False, ""
         self.tissue = tissue
         self.store = str(store) if isinstance(store, Path) else store
         self.read_config = read_config or ReadConfig()
+        self.reference = reference
+        self.predictions.open([])
         found = {section.name: section for section in self._stored(tissue)}
         self._kept[False] = Kept(found, {}, {name: name for name in found})
         self.opened.emit()
@@ -190,7 +204,7 @@ class Session:
 
     def forget_moved(self) -> None:
         """Drop the results that belong to other places than those that were read."""
-        with self._writing:
+        with self.writing:
             self._kept[True] = Kept()
         self.moved_system = ""
 
@@ -199,6 +213,9 @@ class Session:
         for name in [n for n in self.results if n in self.notes]:
             del self.notes[name]
             self._write(name)
+        for name in [n for n in self.predictions.results if n in self.predictions.notes]:
+            del self.predictions.notes[name]
+            self.predictions.write(name)
 
     def add_result(self, section: VirtualSection, persist: bool = True) -> str:
         """Draw `section` and, with `persist`, add it to the store.
@@ -251,7 +268,7 @@ class Session:
         del self.results[name]
         self.notes.pop(name, None)
         store = self._results_store()
-        with self._writing:  # it may just be on its way into the store
+        with self.writing:  # it may just be on its way into the store
             stored = self.kept.stored_as.pop(name, "")
             if stored and store is not None:
                 from ..data.results import remove_result
@@ -279,10 +296,10 @@ class Session:
         if not self.is_closed:
             self.is_closed = True
             self.closed.emit()
-            if self._writing.acquire(timeout=10):  # a store is not left half-written
-                self._writing.release()
+            if self.writing.acquire(timeout=10):  # a store is not left half-written
+                self.writing.release()
 
-    def _results_store(self) -> str | SpatialData | None:
+    def store_of_results(self) -> str | SpatialData | None:
         """Return the store if it is of the kind that can hold results."""
         from anndata import AnnData
 
@@ -290,18 +307,20 @@ class Session:
             return None
         if isinstance(self.store, str) and Path(self.store).is_file():
             return None
-        if self.moved and not self.moved_system:
-            return None
         return self.store
+
+    def _results_store(self) -> str | SpatialData | None:
+        """Return the store if it knows where the sections are shown, and so the results."""
+        return None if self.moved and not self.moved_system else self.store_of_results()
 
     def _stored(self, tissue: Tissue) -> Sequence[VirtualSection]:
         """Return the results of the store that fit `tissue`; what is unreadable is named."""
         store = self._results_store()
         if store is None or (isinstance(store, str) and not Path(store).exists()):
             return []
-        from ..data.results import list_results, load_result
+        from ..data.results import list_results, load_predicted, load_result
 
-        found, elsewhere = [], set()
+        found, elsewhere, predicted = [], set(), []
         here = tissue.origin.coordinate_system
         try:
             infos = list_results(store)
@@ -309,18 +328,22 @@ class Session:
             self.notice(f"Results that are already in the store could not be listed: {error}")
             return []
         for info in sorted(infos, key=lambda info: info.record.created):
+            if info.record.task not in (*SHOWN, TASK):
+                continue
             try:
+                if info.record.task == TASK:
+                    predicted.append(load_predicted(store, info.name))
+                    continue
                 section = load_result(store, info.name)
             except (StdiffError, OSError) as error:
                 self.notice(f"The result '{info.name}' could not be read: {error}")
                 continue
             system = str(info.record.input.get("coordinate_system") or here)
-            if info.record.task not in SHOWN:
-                continue
             if system != here:
                 elsewhere.add(system)
                 continue
             found.append(section)
+        self.predictions.open(predicted)
         if elsewhere:
             self.notice(
                 f"The store has more results, in the coordinate system '{min(elsewhere)}'; choose "
@@ -359,7 +382,7 @@ class Session:
         def write() -> str:
             from ..data.results import save
 
-            with self._writing:
+            with self.writing:
                 if results.get(name) is not section:
                     return ""
                 try:

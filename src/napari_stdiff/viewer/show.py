@@ -9,6 +9,7 @@ import napari
 from qtpy.QtWidgets import QApplication
 
 from ..compute.errors import StdiffError
+from ..data.predicted import PredictedGenes
 from ..data.read_config import ReadConfig
 from ..data.reading import read as read_tissue
 from ..data.tissue import Tissue
@@ -30,7 +31,7 @@ def show(
     *,
     read: ReadConfig | None = None,
     color: str | None = None,
-    results: Sequence[VirtualSection] = (),
+    results: Sequence[VirtualSection | PredictedGenes] = (),
     screenshot: str | Path | None = None,
     ndisplay: int = 3,
     block: bool = True,
@@ -46,7 +47,7 @@ def show(
     color
         Gene or obs column; types, regions or a telling gene if None.
     results
-        Virtual sections to show with those of the store; they are not saved.
+        Virtual sections and predicted genes to show with those of the store; they are not saved.
     screenshot
         A ``.png`` path: the canvas is written there, the whole window beside it as
         ``<name>_window.png``, and the viewer is closed.
@@ -93,7 +94,7 @@ def _fill(
     tissue: Tissue,
     store: Any,
     config: ReadConfig,
-    results: Sequence[VirtualSection],
+    results: Sequence[VirtualSection | PredictedGenes],
     color: str | None,
 ) -> Session:
     from .widgets.interpolate import InterpolateWidget
@@ -109,8 +110,11 @@ def _fill(
     settle()
     dock.raise_()
     session.set_tissue(tissue, store, config)
-    for section in results:
-        session.add_result(section, persist=False)
+    for result in results:
+        if isinstance(result, PredictedGenes):
+            session.predictions.keep(result, persist=False)
+        else:
+            session.add_result(result, persist=False)
     if color is not None:
         colour(session, color)
     return session

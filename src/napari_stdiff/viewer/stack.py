@@ -12,28 +12,18 @@ from ..data.tissue import Histology
 from . import layers as build
 from .arrange import Section, make_layers, nice_spacing, place_section, stand_apart
 from .cameras import Cameras
-from .colors import (
-    COLORMAPS,
-    PLAIN,
-    Choice,
-    Colouring,
-    Quantity,
-    Values,
-    predicted,
-    rgba,
-    safe_limits,
-)
+from .colors import Colouring, Values
+from .painting import Painting
 from .scrub import Scrubber
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from ..data.tissue import Tissue
-    from ..data.virtual import VirtualSection
     from .session import Session
 
 
-class Stack:
+class Stack(Painting):
     """Keeps the layers of one session in step with it and with each other.
 
     Signals
@@ -47,25 +37,15 @@ class Stack:
     """
 
     sections_changed = Signal()
-    colours_changed = Signal()
     view_changed = Signal()
 
     def __init__(self, session: Session) -> None:
-        self._session = session
-        self._values: Values | None = None
+        super().__init__(session)
         self._tissue: Tissue | None = None
         self._sections: dict[tuple[bool, str], Section] = {}
-        self._caption = ""
         self._extra_depths: list[float] = []
         self._side = 1.0
         self._size = 1.0
-        self._busy = False
-        self.colouring = Colouring()
-        self.quantity: Quantity = "mean"
-        self.colormap: str = COLORMAPS[0]
-        self.percentiles = (1.0, 99.0)
-        self.limits = (0.0, 1.0)
-        self.manual_limits = False
         self.spacing = 1.0
         self.size_factor = 1.0
         self.points_opacity = 1.0
@@ -76,6 +56,7 @@ class Stack:
         session.opened.connect(self._on_opened)
         session.tissue_changed.connect(self._on_tissue)
         session.results_changed.connect(self._on_results)
+        session.predictions.changed.connect(self._on_predictions)
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.dims.events.ndisplay.connect(self._on_camera)
         build.camera_of(viewer).events.angles.connect(self._on_camera)
@@ -94,7 +75,8 @@ class Stack:
         """Genes that can be shown: the measured ones, then those only predicted."""
         known = self._values.genes if self._values else []
         seen = set(known)
-        extra: list[str] = []
+        extra = [g for g in self._session.predictions.genes if g not in seen]
+        seen.update(extra)
         for result in self._session.results.values():
             extra += [g for g in map(str, result.prediction.genes) if g not in seen]
             seen.update(extra)
@@ -109,109 +91,6 @@ class Stack:
         """Return one section by name; KeyError when there is none."""
         return self._sections[virtual, name]
 
-    # Colour -----------------------------------------------------------------------------
-
-    def colour_by(self, choice: Choice, name: str = "") -> None:
-        """Colour all sections by a gene or an obs column.
-
-        Raises
-        ------
-        StdiffError
-            When there is no such gene or column; the colours stay as they were.
-        """
-        if self._values is None:
-            return
-        self.colouring = self._values.colour_by(choice, name, self._session.results, self.quantity)
-        self.manual_limits = False
-        self._paint()
-
-    def set_quantity(self, quantity: Quantity) -> None:
-        """Show the predicted "mean" or its "std" on virtual sections."""
-        self.quantity = quantity
-        self._recolour()
-
-    def set_colormap(self, name: str) -> None:
-        """Use another colour-blind-safe map."""
-        self.colormap = name
-        self._paint()
-
-    def set_limits(self, lo: float, hi: float) -> None:
-        """Fix the ends of the colour scale."""
-        self.limits = safe_limits(lo, hi)
-        self.manual_limits = True
-        self._paint()
-
-    def set_percentiles(self, lo: float, hi: float) -> None:
-        """Clip the colour scale at percentiles of the measured values."""
-        self.percentiles = (max(0.0, min(lo, hi)), min(100.0, max(lo, hi)))
-        self.manual_limits = False
-        self._paint()
-
-    def _recolour(self) -> None:
-        """Look the present choice up again, because results came or went."""
-        choice = self.colouring
-        if self._values is None:
-            return
-        results = self._session.results
-        if choice.kind == "gene" and choice.name not in self.genes:
-            self.colouring = choice = Colouring()
-        self.colouring = self._values.colour_by(choice.choice, choice.name, results, self.quantity)
-        self._paint()
-
-    def _paint(self) -> None:
-        colouring = self.colouring
-        if colouring.continuous and not self.manual_limits:
-            self.limits = colouring.span(self.percentiles)
-        bar_shown = False
-        for section in self.sections:
-            layer = section.points
-            if layer is None:
-                continue
-            self.paint(layer, self._values_of(section), section.trust)
-            if not colouring.continuous:
-                continue
-            if section.trust is None:
-                build.show_bar(layer, layer.visible and not bar_shown)
-                bar_shown = bar_shown or layer.visible
-        self._caption = build.caption(self._session.viewer, self.title, self._caption)
-        self.colours_changed.emit()
-
-    def paint(self, layer: Points, values: np.ndarray, trust: np.ndarray | None = None) -> None:
-        """Colour `layer` by (cells,) `values` of the present choice; cells fade with `trust`."""
-        if self.colouring.kind == "none":
-            build.paint_colours(layer, PLAIN, trust)
-        elif self.colouring.kind == "label":
-            build.paint_colours(layer, rgba(values, self.colouring.palette), trust)
-        else:
-            build.paint_values(layer, values, self.limits, self.colormap, trust)
-
-    def values_in(self, results: Mapping[str, VirtualSection]) -> Mapping[str, np.ndarray]:
-        """Return what the present choice says of cells that are not in the stack."""
-        choice = self.colouring
-        if self._values is None or choice.kind == "none":
-            return {name: np.zeros(r.query.n_cells) for name, r in results.items()}
-        if choice.kind == "gene":
-            return {name: predicted(r, choice.name, self.quantity) for name, r in results.items()}
-        return self._values.colour_by("column", choice.name, results).virtual
-
-    @property
-    def title(self) -> str:
-        """What the colours show, in a few words."""
-        colouring = self.colouring
-        if colouring.kind != "gene":
-            return colouring.name
-        title = f"{colouring.name} · log-normalised expression"
-        if self.quantity == "std" and self._session.results:
-            title += "; virtual: spread (std)"
-        return title
-
-    def _values_of(self, section: Section) -> np.ndarray:
-        if self.colouring.kind == "none":
-            return np.zeros(len(section.coords))
-        if section.virtual:
-            return self.colouring.virtual[section.name]
-        return self.colouring.measured[section.rows]
-
     # View -------------------------------------------------------------------------------
 
     def set_spacing(self, factor: float) -> None:
@@ -223,19 +102,18 @@ class Stack:
         """Set the points' size, as a factor of the distance between neighbours."""
         self.size_factor = factor
         for section in self._sections.values():
-            if section.points is not None:
-                section.points.size = self._size * factor * section.look.scale
+            section.set_size(self._size * factor)
         self._arrange()
 
     def set_opacity(self, *, points: float | None = None, histology: float | None = None) -> None:
         """Set opacities, 0 to 1."""
         self.points_opacity = self.points_opacity if points is None else points
         self.histology_opacity = self.histology_opacity if histology is None else histology
-        for section in self._sections.values():
-            if section.points is not None:
-                section.points.opacity = self.points_opacity
-            if section.image is not None:
-                section.image.opacity = self.histology_opacity
+        for layer in (layer for s in self._sections.values() for layer in s.layers):
+            if isinstance(layer, Points):
+                layer.opacity = self.points_opacity
+            elif isinstance(layer, Image):
+                layer.opacity = self.histology_opacity
         self.view_changed.emit()
 
     def set_side_by_side(self, apart: bool) -> None:
@@ -246,14 +124,13 @@ class Stack:
     def set_visible(self, section: Section, visible: bool) -> None:
         """Show or hide a section; layers that the user removed come back."""
         section.visible = visible
-        if visible and section.points is None:
+        if visible and section.painted is None:
             self._draw(section)
             self._arrange()
             self._paint()
         self._busy = True
         try:
-            for layer in section.layers:
-                layer.visible = visible
+            section.set_visible(visible)
         finally:
             self._busy = False
         self._on_visible()
@@ -331,7 +208,7 @@ class Stack:
         self.spacing = nice_spacing(list(depth.values()), tissue.coords)
         for section in self.sections:
             self._draw(section)
-        self.colouring = self._first_colours()
+        self.colouring = self._values.first() if self._values is not None else Colouring()
         self._on_results()
 
     def _on_tissue(self) -> None:
@@ -342,24 +219,14 @@ class Stack:
         self._tissue = tissue
         for section in [s for s in self._sections.values() if not s.virtual]:
             section.coords = tissue.coords[section.rows]
-            if section.points is not None:
-                section.points.data = section.coords
+            for layer in (section.points, section.cover):
+                if layer is not None:
+                    layer.data = section.coords
             if section.histology is not None:  # cropped: it moves as the whole picture does
                 old, new = (t.histology[section.name].to_tissue for t in (before, tissue))
                 move = new @ np.linalg.inv(old) @ section.histology.to_tissue
                 section.histology = Histology(section.histology.image, move)
         self._on_results()
-
-    def _first_colours(self) -> Colouring:
-        """Return what a tissue is first coloured by: types, else regions, else a telling gene."""
-        tissue = self._session.tissue
-        if tissue is None or self._values is None:
-            return Colouring()
-        for role in ("cell_type", "layer"):
-            column = tissue.origin.keys.get(role, "")
-            if column in tissue.obs:
-                return Colouring("label", column)
-        return Colouring("gene", self._values.most_variable())
 
     def _on_results(self) -> None:
         """Bring virtual sections that are new, drop those that are gone."""
@@ -375,6 +242,11 @@ class Stack:
         self._arrange()
         self._recolour()
         self.sections_changed.emit()
+
+    def _on_predictions(self) -> None:
+        """Show what predicted genes say now, or no longer."""
+        self._recolour()
+        self.sections_changed.emit()  # other genes can be looked for
 
     def _draw(self, section: Section) -> None:
         """Put the layers of `section` on the canvas, keeping the user's camera."""
@@ -400,10 +272,15 @@ class Stack:
     def _on_removed(self, event: Any) -> None:
         """Forget a layer that the user removed."""
         for section in self._sections.values():
-            if section.points is event.value:
-                section.points = None
-                section.visible = False
-                self.sections_changed.emit()
+            if event.value in (section.points, section.cover):
+                shown = event.value is section.painted
+                if event.value is section.points:
+                    section.points = None
+                else:
+                    section.cover = None
+                if shown:
+                    section.visible = False
+                    self.sections_changed.emit()
             elif section.image is event.value:
                 section.image = None
             elif section.frame is event.value:
@@ -414,7 +291,7 @@ class Stack:
             return
         bar_shown = False
         for section in self.sections:
-            layer = section.points
+            layer = section.painted
             if layer is None:
                 continue
             section.visible = layer.visible

@@ -24,6 +24,7 @@ from ..fields import NoWheel, PlainSpinBox, tame
 from ..session import Session
 from .gene_box import GeneBox
 from .legend import Legend
+from .trust import TrustPanel
 from .view_panel import narrow
 
 if TYPE_CHECKING:
@@ -56,12 +57,13 @@ class ColourPanel(QWidget):
         self.colormap.addItems(COLORMAPS)
         self.colormap.setToolTip("Maps that colour-blind readers can read")
         self.quantity = QComboBox()
-        self.quantity.addItem("virtual: mean", "mean")
-        self.quantity.addItem("virtual: spread", "std")
+        self.quantity.addItem("predicted: mean", "mean")
+        self.quantity.addItem("predicted: spread", "std")
         self.quantity.setToolTip(
-            "What virtual sections show: the predicted mean, or how unsure it is (standard "
-            "deviation over draws)"
+            "What virtual sections and predicted genes show: the predicted mean, or how unsure "
+            "it is (standard deviation)"
         )
+        self.trust = TrustPanel(session)
         self.low, self.high = PlainSpinBox(), PlainSpinBox()
         for box, what in ((self.low, "Lower"), (self.high, "Upper")):
             box.setRange(-1e9, 1e9)
@@ -113,13 +115,16 @@ class ColourPanel(QWidget):
         )
         inner.addLayout(_row((self.colormap, 1), (self.quantity, 1)))
         column.addWidget(self.scale)
+        column.addWidget(self.trust)
         self.message.hide()
 
     def refresh_choices(self) -> None:
         """Offer the genes and columns of the tissue that is open."""
         tissue = self._session.tissue
+        known = self._session.predictions
+        badges = {gene: known.expected(gene)[:2] for gene in known.genes}
         with self._silence():
-            self.gene.set_genes(self._session.stack.genes)
+            self.gene.set_genes(self._session.stack.genes, badges)
             columns = [] if tissue is None else useful_columns(tissue)
             present = self.column.currentText()
             self.column.clear()
@@ -144,6 +149,7 @@ class ColourPanel(QWidget):
             self.colormap.setCurrentText(stack.colormap)
             self.quantity.setCurrentIndex(0 if stack.quantity == "mean" else 1)
             self.scale.setVisible(colouring.continuous)
+            self.trust.refresh()
             lo, hi = stack.limits
             least, most = colouring.span((0.0, 100.0))
             self.range.setRange(min(least, lo), max(most, hi))

@@ -29,7 +29,7 @@ class Dock(QWidget):
         self.column = QVBoxLayout(self.body)
         self.column.setContentsMargins(6, 6, 6, 6)
         self.column.setSpacing(5)
-        scroll = QScrollArea()
+        self._area = scroll = QScrollArea()
         scroll.setWidget(self.body)
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
@@ -44,6 +44,15 @@ class Dock(QWidget):
     def is_open(self) -> bool:
         """Whether the dock is in a window; hiding it does not close it."""
         return self._is_open
+
+    def bring_into_sight(self, widget: QWidget) -> None:
+        """Scroll to a part of the column, once it is laid out."""
+
+        def scroll() -> None:
+            if isalive(self) and isalive(widget) and widget.isVisible():
+                self._area.ensureWidgetVisible(widget, 0, 10)
+
+        QTimer.singleShot(0, scroll)
 
     def opened(self) -> None:
         """Start listening; called when the dock comes into a window."""

@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from qtpy.QtCore import QStringListModel, Qt, Signal
+from qtpy.QtCore import QModelIndex, QStringListModel, Qt, Signal
 from qtpy.QtWidgets import QComboBox, QCompleter, QWidget
 
+from ...data.predicted import Badge
 from ..fields import NoWheel, tame
+from .badges import badge_icon, badge_words
+
+
+class _Names(QStringListModel):
+    """Names of genes, those that were predicted with their badge."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.badges: dict[str, tuple[Badge, float]] = {}
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Return the name of a row, its badge, or the badge in words."""
+        if role in (Qt.ItemDataRole.DecorationRole, Qt.ItemDataRole.ToolTipRole):
+            found = self.badges.get(str(super().data(index, Qt.ItemDataRole.DisplayRole)))
+            if found is None:
+                return None
+            if role == Qt.ItemDataRole.DecorationRole:
+                return badge_icon(found[0])
+            return f"predicted, not measured: {badge_words(*found)}"
+        return super().data(index, role)
 
 
 class GeneBox(QComboBox):
@@ -19,7 +41,7 @@ class GeneBox(QComboBox):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._genes: list[str] = []
-        self._names = QStringListModel(self)
+        self._names = _Names(self)
         self.setEditable(True)
         self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.setModel(self._names)
@@ -39,11 +61,14 @@ class GeneBox(QComboBox):
         self.activated.connect(lambda row: self._chosen(self.itemText(row)))
         self.setCurrentIndex(-1)
 
-    def set_genes(self, genes: Sequence[str]) -> None:
-        """Offer `genes`; what is shown stays."""
-        genes = list(genes)
-        if genes == self._genes:
+    def set_genes(
+        self, genes: Sequence[str], badges: Mapping[str, tuple[Badge, float]] | None = None
+    ) -> None:
+        """Offer `genes`; what is shown stays. Those with a badge were predicted."""
+        genes, badges = list(genes), dict(badges or {})
+        if genes == self._genes and badges == self._names.badges:
             return
+        self._names.badges = badges
         text = self.currentText()
         self._genes = genes
         self._names.setStringList(genes)

@@ -11,7 +11,7 @@ from qtpy.QtGui import QColor, QImage, QPainter, QPaintEvent
 from qtpy.QtWidgets import QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from ..colors import UNKNOWN
-from ..layers import GENERATED, VIRTUAL
+from ..layers import GENERATED, PREDICTED, VIRTUAL
 from ..stack import Stack
 
 
@@ -76,7 +76,8 @@ class Legend(QWidget):
         """Explain the present colours of `stack`."""
         colouring = stack.colouring
         rest = stack.title.removeprefix(colouring.name)
-        self.title.setText(f"<b>{escape(colouring.name)}</b>{escape(rest)}")
+        rest = escape(rest).replace("\n", "<br>")
+        self.title.setText(f"<b>{escape(colouring.name)}</b>{rest}")
         self.title.setVisible(colouring.kind != "none")
         self.gradient.setVisible(colouring.continuous)
         self.frame.setVisible(colouring.kind == "label")
@@ -93,8 +94,9 @@ class Legend(QWidget):
             rows = (len(colouring.palette) + 1) // 2
             self.frame.setFixedHeight(min(120, 24 + 17 * rows))
         parts = []
-        for look in (VIRTUAL, GENERATED):
-            if any(section.look is look for section in stack.sections):
+        for look in (VIRTUAL, GENERATED, PREDICTED):
+            covered = look is PREDICTED and bool(colouring.result)
+            if covered or any(section.look is look for section in stack.sections):
                 parts.append(f"<span style='color:{look.colour}'>{look.mark}</span> {look.told}")
         if any(section.trust is not None for section in stack.sections):
             parts.append("faded: less to be trusted")

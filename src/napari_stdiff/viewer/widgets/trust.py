@@ -1,0 +1,79 @@
+"""How a predicted gene is looked at: what is expected, how unsure it is, and fading by that."""
+
+from __future__ import annotations
+
+from html import escape
+
+from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from ..cover import two_digits
+from ..fields import NoWheel, tame
+from ..session import Session
+from .badges import badge_icon
+from .view_panel import ValueSlider
+
+QUANTITIES = {
+    "mean": "expression",
+    "std": "uncertainty",
+}
+
+
+class TrustPanel(QWidget):
+    """Badge of the shown gene, mean or spread, and the slider that fades the least sure cells."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self.badge = QLabel()
+        self.words = QLabel()
+        told = QHBoxLayout()
+        told.addWidget(self.badge)
+        told.addWidget(self.words, 1)
+        self.words.setWordWrap(True)
+        self.quantity = QComboBox()
+        for key, words in QUANTITIES.items():
+            self.quantity.addItem(words, key)
+        self.quantity.setToolTip(
+            "<p>The mean of each cell, or how unsure it is: mean ± 1.28 spreads holds 80 % of "
+            "the cells of genes that were hidden to find out.</p>"
+        )
+        tame(self.quantity, NoWheel(self))
+        self.fade = ValueSlider(0.0, 100.0, suffix=" %")
+        self.fade.setToolTip(
+            "<p>Fades this share of the cells: those whose spread is largest beside what is "
+            "predicted. 0 % draws all cells in full.</p>"
+        )
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setVerticalSpacing(3)
+        form.addRow("Colour by", self.quantity)
+        form.addRow("Fade least sure", self.fade)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(3)
+        column.addLayout(told)
+        column.addLayout(form)
+        self.quantity.activated.connect(self._choose)
+        self.fade.changed.connect(lambda share: session.stack.set_fade(share / 100))
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show what the stack shows; nothing where the gene was measured."""
+        stack = self._session.stack
+        colouring, known = stack.colouring, self._session.predictions
+        shown = bool(colouring.result) and known.of(colouring.name) is not None
+        self.setVisible(shown)
+        if not shown:
+            return
+        badge, expected, low, high = known.expected(colouring.name)
+        self.badge.setPixmap(badge_icon(badge).pixmap(16, 16))
+        self.words.setText(
+            f"<b>{escape(colouring.name)}</b>: {badge} reliability, expected r "
+            f"{two_digits(expected)} ({low:.2f} to {high:.2f})"
+        )
+        self.quantity.setCurrentIndex(0 if stack.quantity == "mean" else 1)
+        self.fade.show_value(round(100 * stack.fade, 3))
+        self.fade.setEnabled(colouring.confidence is not None)
+
+    def _choose(self, row: int) -> None:
+        self._session.stack.set_quantity("std" if self.quantity.itemData(row) == "std" else "mean")
