@@ -17,8 +17,6 @@ from napari_stdiff.scoring.intervals import (
     coverage_counts,
     coverage_of,
     pit,
-    stretch_scores,
-    stretched,
 )
 
 
@@ -77,11 +75,19 @@ def test_a_perfect_forecast_of_rare_counts_covers_none_of_them() -> None:
     assert found.nonzeros_expected == pytest.approx(0, abs=0.02)
 
 
+def test_where_zeros_are_rare_the_others_are_covered_as_promised() -> None:
+    rng = np.random.default_rng(0)
+    found = coverage(rng.poisson(3.5, (2000, 4)), rng.poisson(3.5, (32, 2000, 4)))
+    for share in (found.nonzeros, found.nonzeros_expected):
+        assert share == pytest.approx((0.9 - 0.1) / (1 - math.exp(-3.5)), abs=0.02)
+    assert found.zeros_expected == pytest.approx(0, abs=0.15)
+
+
 def test_coverage_of_wrong_spreads() -> None:
     truth, draws = poisson(rate=5)
     mean = draws.mean(axis=0)
-    narrow = coverage(truth, stretched(draws, mean, 0.3)).all
-    wide = coverage(truth, stretched(draws, mean, 3.0, floor=None)).all
+    narrow = coverage(truth, mean + 0.3 * (draws - mean)).all
+    wide = coverage(truth, mean + 3.0 * (draws - mean)).all
     assert narrow is not None
     assert wide is not None
     assert narrow < 0.5
@@ -142,41 +148,3 @@ def test_each_group_has_its_own_quantile() -> None:
     assert flat == found
     few = conformal_by_group(scores[:, 0], np.array(["rare"] * 3 + ["many"] * 397))
     assert few["rare"] == few[""]
-
-
-def test_stretching_by_the_conformal_quantile_restores_the_coverage() -> None:
-    """Draws too narrow in one group and too wide in the other, mended on one half of the cells."""
-    rng = np.random.default_rng(0)
-    truth, draws = rng.normal(5, 1, (4000, 6)), rng.normal(5, 1, (40, 4000, 6))
-    group = np.array(["narrow"] * 3 + ["wide"] * 3)
-    draws = np.where(group == "narrow", 5 + 0.4 * (draws - 5), 5 + 2 * (draws - 5))
-    mean = draws.mean(axis=0)
-    half = slice(0, 2000), slice(2000, 4000)
-    assert coverage(truth[:, :3], draws[:, :, :3]).all < 0.5
-    found = conformal_by_group(
-        stretch_scores(truth[half[0]], mean[half[0]], draws[:, half[0]]), group
-    )
-    assert found["narrow"] > 2
-    assert found["wide"] < 0.6
-    mended = stretched(draws[:, half[1]], mean[half[1]], np.array([found[g] for g in group]))
-    for genes in (slice(0, 3), slice(3, 6)):
-        share = coverage(truth[half[1], genes], mended[:, :, genes]).all
-        assert share == pytest.approx(0.8, abs=0.03)
-
-
-def test_stretch_scores_by_hand() -> None:
-    draws = np.arange(1.0, 10.0)[:, None, None] * np.ones((1, 5, 1))  # the 1st and 9th of 9
-    mean = np.full((5, 1), 4.0)
-    truth = np.array([[4.0], [9.0], [14.0], [1.0], [0.0]])
-    scores = stretch_scores(truth, mean, draws)
-    np.testing.assert_allclose(scores.ravel(), [0, 1, 2, 1, 4 / 3])
-    none = stretch_scores(truth, mean, np.full((3, 5, 1), 4.0))
-    assert none.ravel().tolist() == [0.0, *[math.inf] * 4]
-
-
-def test_stretched_draws_stay_above_the_floor() -> None:
-    draws = np.array([[[0.0, 1.0]], [[2.0, 3.0]]])
-    mean = draws.mean(axis=0)
-    out = stretched(draws, mean, np.array([3.0, math.inf]))
-    np.testing.assert_allclose(out, [[[0.0, 1.0]], [[4.0, 3.0]]])
-    np.testing.assert_allclose(stretched(draws, mean, 3.0, floor=None)[0], [[-2.0, -1.0]])

@@ -1,4 +1,4 @@
-"""Intervals of draws: how much they cover, and how much wider they must be to keep their word."""
+"""Intervals: how much those of draws cover, and how wide they must be to keep their word."""
 
 from __future__ import annotations
 
@@ -195,58 +195,3 @@ def conformal_by_group(
         own = scores[..., labels == name]
         out[str(name)] = conformal_quantile(own, level) if own.size >= at_least else whole
     return out
-
-
-def stretch_scores(
-    truth: np.ndarray, mean: np.ndarray, draws: np.ndarray, level: float = LEVEL
-) -> np.ndarray:
-    """Return by how much each entry's interval must be stretched to reach the truth.
-
-    The nonconformity score of the nested intervals ``mean + s (low - mean)`` to ``mean + s
-    (high - mean)``, where low and high bound the central `level` of the draws: 1 on the bounds,
-    infinite where no stretching helps.
-
-    Parameters
-    ----------
-    truth, mean
-        (cells, genes).
-    draws
-        (m, cells, genes).
-    level
-        Share of the central interval.
-
-    Returns
-    -------
-    ndarray
-        (cells, genes), not negative; its :func:`conformal_by_group` is what to give to
-        :func:`stretched`.
-    """
-    # "weibull" places the draws as the PIT does: the k-th of m at k / (m + 1)
-    ends = [(1 - level) / 2, (1 + level) / 2]
-    low, high = np.quantile(draws, ends, axis=0, method="weibull")
-    up = truth > mean
-    distance = np.abs(np.asarray(truth, dtype=np.float64) - mean)
-    reach = np.maximum(np.where(up, high - mean, mean - low), 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.where(distance == 0, 0.0, distance / reach))
-
-
-def stretched(
-    draws: np.ndarray, mean: np.ndarray, factor: np.ndarray | float, floor: float | None = 0.0
-) -> np.ndarray:
-    """Return draws moved away from their mean by a factor, never below `floor`.
-
-    Parameters
-    ----------
-    draws
-        (m, cells, genes).
-    mean
-        (cells, genes).
-    factor
-        One, or (genes,) one of each gene; what is not finite leaves the draws as they are.
-    floor
-        Smallest value, None for no bound.
-    """
-    by = np.where(np.isfinite(factor), factor, 1.0).astype(np.float32)
-    out = mean + by * (draws - mean)
-    return np.asarray(out if floor is None else np.maximum(out, floor), dtype=np.float32)
