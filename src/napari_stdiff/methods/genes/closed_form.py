@@ -23,8 +23,8 @@ from .spread import Spread
 
 # seconds: of a product of cells, reference cells and genes; of an eigenvector's entry times a
 # gene; of a value that is drawn
-_PAIR, _SOLVE, _DRAWN = 6e-11, 4e-10, 6e-8
-_PAIRED = {"knn": 3.0, "sinkhorn": 20.0, "spage-like": 1.5}
+_PAIR, _SOLVE, _DRAWN = 6e-11, 4e-10, 7.5e-8
+_PAIRED = {"knn": 3.0, "sinkhorn": 2.7, "spage-like": 1.3}
 
 
 class ClosedForm(GeneMethod):
@@ -112,7 +112,7 @@ class ClosedForm(GeneMethod):
         pairs = float(cells) * reference * (shared + 60)
         once = _PAIR * _PAIRED.get(cls.id, 0.0) * pairs + _SOLVE * 12 * shared**3
         once += 3e-9 * (cells + reference) * shared * min(shared, 200) ** 0.5
-        seconds = 0.5 + (config.inner_folds + 1) * once + 2e-2 * min(shared, 200)
+        seconds = 0.2 + (config.inner_folds + 1) * once + 3e-3 * min(shared, 200)
         seconds += _DRAWN * (config.draws + 2) * cells * n_genes
         block = 3 * min(cells, 4096) * reference if cls.id in _PAIRED else 0
         values = 4 * (cells + reference) * shared + (config.draws + 4) * cells * n_genes
