@@ -1,0 +1,1 @@
+"""What `gene_prediction.py` is made of: pairs, methods and peers, units, scores, pages."""

@@ -1,0 +1,216 @@
+"""Units in processes of their own; what is finished is never run again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from time import perf_counter
+
+from napari_stdiff.methods.genes.registry import gene_methods
+
+from .cases import ALL, available
+from .peers import PEERS, runnable
+from .studies import Timing, timed
+from .unit import Unit, done, write
+
+SCRIPT = Path(__file__).resolve().parents[1] / "gene_prediction.py"
+# in the order in which they are run and shown
+METHODS = (
+    *("ridge", "pls", "knn", "gene-kernel-ridge", "sinkhorn", "spage-like"),
+    *("stack", "stack-network", "spadit", "spadit-paper", "gimvi", "transimp", "tangram"),
+)
+REMOVED = (0.1, 0.3, 0.5, 0.7)
+STEPS = (8, 1000)
+Say = Callable[[str], None]
+
+
+def known_methods() -> tuple[str, ...]:
+    """Return every method that can be compared, whether or not it is installed."""
+    own = set(gene_methods()) | {name for name, peer in PEERS.items() if peer.place}
+    return tuple(m for m in METHODS if m in own)
+
+
+def default_methods() -> tuple[str, ...]:
+    """Return every method that can run here."""
+    there = {*gene_methods(), *runnable()}
+    return tuple(m for m in METHODS if m in there)
+
+
+def plan(
+    pairs: Sequence[str],
+    methods: Sequence[str],
+    *,
+    folds: int,
+    seed: int,
+    draws: int,
+    scale_to: float,
+    data: Path,
+    say: Say,
+) -> list[Unit]:
+    """Return the units of the comparison in the order they are run: quick methods first."""
+    there = []
+    for pair in pairs:
+        if available(pair, data):
+            there.append(pair)
+        else:
+            say(f"{ALL[pair].title}: {', '.join(ALL[pair].files)} not in {data}; left out.")
+    order = sorted(methods, key=METHODS.index)
+    return [
+        Unit(pair, method, fold, folds, seed, draws=draws, scale_to=scale_to)
+        for method in order
+        for pair in there
+        for fold in range(folds)
+    ]
+
+
+def thinned(units: Sequence[Unit], shares: Sequence[float], slow: bool) -> list[Unit]:
+    """Return the units again on tissues with fewer counts.
+
+    Intensities have no counts to lose; slow methods take part only where that is asked for.
+    """
+    return [
+        _with(unit, removed=share)
+        for unit in units
+        if ALL[unit.pair].counts and (slow or not unit.slow)
+        for share in shares
+    ]
+
+
+def stepped(units: Sequence[Unit], method: str, steps: Sequence[int]) -> list[Unit]:
+    """Return the units of a method again with numbers of sampling steps."""
+    return [
+        _with(unit, settings=(("sampler_steps", n),))
+        for n in steps
+        for unit in units
+        if unit.method == method
+    ]
+
+
+def _with(unit: Unit, **changes: object) -> Unit:
+    from dataclasses import replace
+
+    return replace(unit, **changes)  # type: ignore[arg-type]
+
+
+def run(
+    units: Sequence[Unit],
+    data: Path,
+    work: Path,
+    say: Say,
+    *,
+    jobs: int = 1,
+    limit: float = 2 * 3600.0,
+    again: bool = False,
+) -> None:
+    """Run what is not there yet; an error is a result, too, and does not stop the rest.
+
+    Parameters
+    ----------
+    units
+        In order.
+    data, work
+        Folders of data and results.
+    say
+        Told a line for each process.
+    jobs
+        Processes at a time; seconds are honest with 1 only.
+    limit
+        Seconds after which a process is ended, and its unit recorded as an error.
+    again
+        Also run what ended with an error before.
+    """
+    waiting = []
+    for unit in units:
+        found = done(unit, work)
+        if found is None or (again and "error" in found):
+            if found is not None:
+                (work / f"{unit.key}.json").unlink()
+            waiting.append(unit)
+    if not waiting:
+        say(f"All {len(units)} units are there.")
+        return
+    say(f"{len(units) - len(waiting)} of {len(units)} units are there; {len(waiting)} to run.")
+    groups = _groups(waiting)
+    lock, start, finished = threading.Lock(), perf_counter(), 0
+
+    def one(group: list[Unit]) -> None:
+        nonlocal finished
+        begun = perf_counter()
+        said = json.dumps([asdict(unit) for unit in group])
+        problem = _process(["--units", said], data, work, limit)
+        for unit in group:
+            if done(unit, work) is None:
+                write(unit, work, {**asdict(unit), "error": problem or "It left no result."})
+        with lock:
+            finished += len(group)
+            took = perf_counter() - begun
+            left = (perf_counter() - start) / finished * (len(waiting) - finished)
+            first = group[0]
+            what = f"error: {_short(problem)}" if problem else f"{took:.0f} s"
+            say(
+                f"[{finished}/{len(waiting)}] {first.key} and {len(group) - 1} more: {what}; "
+                f"about {left / 60:.0f} min left"
+            )
+
+    _all(one, groups, jobs)
+
+
+def time_alone(timing: Timing, data: Path, work: Path, say: Say, limit: float = 3600.0) -> None:
+    """Time the whole task on a tissue of a stated size, in a process, where it was not done."""
+    if timed(timing, work) is not None:
+        return
+    say(f"Timing {timing.title}.")
+    problem = _process(["--timing", json.dumps(asdict(timing))], data, work, limit, timing.cores)
+    if problem:
+        say(f"That failed: {_short(problem)}")
+
+
+def _all(one: Callable[[list[Unit]], None], groups: Sequence[list[Unit]], jobs: int) -> None:
+    with ThreadPoolExecutor(max_workers=max(jobs, 1)) as pool:
+        futures = [pool.submit(one, group) for group in groups]
+        try:
+            for future in futures:
+                future.result()
+        except KeyboardInterrupt:
+            for future in futures:
+                future.cancel()
+            raise
+
+
+def _groups(units: Sequence[Unit]) -> list[list[Unit]]:
+    """Group the folds of quick methods: starting a process takes longer than they do."""
+    groups: dict[object, list[Unit]] = {}
+    for unit in units:
+        own = unit.key if unit.slow else unit.key.rsplit("/", 1)[0]
+        groups.setdefault(own, []).append(unit)
+    return list(groups.values())
+
+
+def _process(what: Sequence[str], data: Path, work: Path, limit: float, threads: int = 1) -> str:
+    """Run this command on units in a process; return what went wrong, or ""."""
+    said = [sys.executable, str(SCRIPT), *what, "--data", str(data), "--work", str(work)]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    try:
+        ended = subprocess.run(
+            said, env=environment, capture_output=True, text=True, timeout=limit, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"It took longer than {limit:g} s and was ended."
+    if ended.returncode == 0:
+        return ""
+    if ended.returncode < 0:
+        return f"The process was ended by signal {-ended.returncode} (9: out of memory, perhaps)."
+    lines = [line for line in ended.stderr.strip().splitlines() if line.strip()]
+    return lines[-1] if lines else f"The process ended with {ended.returncode}."
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 160 else line[:157] + "..."
