@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from napari_stdiff.compute.errors import StdiffError
 from napari_stdiff.compute.monitor import Cancelled, Monitor
 from napari_stdiff.data.panel import Panel
 from napari_stdiff.methods.genes.folds import gene_folds, out_of_fold
@@ -14,13 +15,19 @@ from napari_stdiff.methods.genes.folds import gene_folds, out_of_fold
 MakePanel = Callable[..., Panel]
 
 
-@pytest.mark.parametrize(("genes", "folds"), [(24, 5), (4, 20), (3, 2)])
+@pytest.mark.parametrize(("genes", "folds"), [(24, 5), (4, 20), (5, 2), (4, 4)])
 def test_every_gene_is_hidden_once(genes: int, folds: int) -> None:
     parts = gene_folds(genes, folds, seed=1)
     assert sorted(np.concatenate([h for _, h in parts])) == list(range(genes))
     for kept, hidden in parts:
         assert sorted([*kept, *hidden]) == list(range(genes))
-    assert len(parts) == min(genes, folds)
+        assert len(kept) >= 3
+    assert len(parts) == (5 if (genes, folds) == (24, 5) else {4: 4, 5: 3}[genes])
+
+
+def test_three_genes_are_too_few_to_hide_one() -> None:
+    with pytest.raises(StdiffError, match="at least 4 are needed"):
+        gene_folds(3, 5, seed=0)
 
 
 def test_folds_follow_the_seed() -> None:

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from ...compute.errors import StdiffError
 from ...compute.monitor import Monitor
 from ...data.panel import Panel
 
@@ -21,7 +22,8 @@ def gene_folds(n_genes: int, folds: int, seed: int) -> list[tuple[np.ndarray, np
     n_genes
         Number of visible genes.
     folds
-        Wanted number of folds; fewer where less than 3 genes would stay visible.
+        Wanted number of folds; as many as needed for 3 genes to stay visible, and no more than
+        there are genes.
     seed
         Of the shuffle.
 
@@ -29,8 +31,18 @@ def gene_folds(n_genes: int, folds: int, seed: int) -> list[tuple[np.ndarray, np
     -------
     list
         (visible, hidden) sorted positions, one pair a fold; every gene is hidden once.
+
+    Raises
+    ------
+    StdiffError
+        With fewer than 4 genes.
     """
-    folds = max(min(folds, n_genes), 2)
+    if n_genes < 4:
+        raise StdiffError(
+            f"Tissue and reference share {n_genes} genes; at least 4 are needed to hide one and "
+            "predict it from the others."
+        )
+    folds = min(max(folds, 2, -(-n_genes // (n_genes - 3))), n_genes)
     order = np.random.default_rng(seed).permutation(n_genes)
     hidden = [np.sort(order[k::folds]) for k in range(folds)]
     return [(np.setdiff1d(order, h), h) for h in hidden]
