@@ -1,0 +1,219 @@
+"""The stack: closed-form guesses, weighted by how well they predict visible genes while hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from ...compute.monitor import Monitor
+from ...data.panel import Panel
+from ...data.prediction import Prediction
+from ..base import Cost, collect, complete
+from ..files import read_model, write_model
+from .base import GeneMethod
+from .files import panel_tie, refuse_other_panel
+from .folds import gene_folds
+from .guesses import PARTS, Guesses
+from .settings import GeneSettings
+from .singles.base import standardise
+from .smoothing import Neighbourhood
+from .spread import Spread
+from .weights import positive_weights
+
+_ENTRIES = 24_000_000  # values of visible genes that are guessed at while hidden
+# seconds of a product of cells, reference cells and genes, of a sorted similarity, of a
+# neighbour-averaged value, and of a value that is drawn
+_PAIR, _SORTED, _AVERAGED, _DRAWN = 1.2e-10, 6e-8, 1.2e-6, 6e-8
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """Visible genes, each guessed at while it was hidden with its fold.
+
+    Attributes
+    ----------
+    genes
+        (judged,) columns of ``panel.genes`` that were guessed at.
+    guesses
+        (guesses, cells, judged) float32, standardised.
+    levels, deviations
+        (judged,) of the genes as the nearest reference cells, and the reference, have them.
+    """
+
+    genes: np.ndarray
+    guesses: np.ndarray
+    levels: np.ndarray
+    deviations: np.ndarray
+
+
+def hide_in_turn(
+    panel: Panel, near: Neighbourhood, config: GeneSettings, monitor: Monitor
+) -> Hidden:
+    """Guess at each visible gene from the others, a fold at a time.
+
+    Where there are too many values, some of the genes, evenly dealt over the folds.
+    """
+    parts = gene_folds(len(panel.genes), config.inner_folds, config.seed)
+    most = max(_ENTRIES // panel.n_cells // len(parts), 2)
+    chosen = [hidden[:: -(-len(hidden) // most)] for _, hidden in parts]
+    genes = np.sort(np.concatenate(chosen))
+    guesses = np.empty((len(Guesses.names()), panel.n_cells, len(genes)), dtype=np.float32)
+    levels, deviations = np.empty(len(genes)), np.empty(len(genes))
+    for i, (_, hidden) in enumerate(parts):
+        monitor.check()
+        inner = panel.without(panel.genes[hidden])
+        with monitor.stage(f"Fold {i + 1} of {len(parts)}", share=1 / (len(parts) - i)):
+            fitted = Guesses(inner, near, monitor)
+        profiles = inner.profiles(panel.genes[chosen[i]])
+        at = np.searchsorted(genes, chosen[i])
+        guesses[:, :, at], levels[at] = fitted.at(profiles)
+        deviations[at] = profiles.std(axis=0)
+    return Hidden(genes, guesses, levels, deviations)
+
+
+def weigh(hidden: Hidden, truth: np.ndarray) -> np.ndarray:
+    """Return (guesses,) weights from genes that were hidden and their (cells, judged) truth."""
+    goal = standardise(truth)
+    flat = hidden.guesses.reshape(len(hidden.guesses), -1)
+    n = flat.shape[1]
+    gram = np.asarray(flat @ flat.T, dtype=np.float64) / n
+    return positive_weights(gram, np.asarray(flat @ goal.ravel(), dtype=np.float64) / n)
+
+
+def weighted(guesses: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return (cells, genes) float32 weighted sums of (guesses, cells, genes)."""
+    return np.asarray(np.tensordot(weights.astype(np.float32), guesses, 1))
+
+
+class Stack(GeneMethod):
+    """The weighted mean of closed-form guesses, with the spread of hidden visible genes."""
+
+    id = "stack"
+    title = "Stack"
+    description = (
+        "Closed-form guesses on tissue with its noise reduced, weighted by how well each predicts "
+        "visible genes that were hidden. What spadit's diffusion is built around."
+    )
+
+    def fit(self, panel: Panel, config: GeneSettings, monitor: Monitor) -> Self:
+        """Guess at visible genes while they are hidden, weigh the guesses, learn their spread."""
+        self.config = config
+        near = Neighbourhood(panel.coords, panel.section)
+        with monitor.stage("Predicting visible genes from each other", share=0.8):
+            hidden = hide_in_turn(panel, near, config, monitor)
+        self._learn(panel, hidden, monitor)
+        with monitor.stage("Fitting"):
+            self._take(panel, Guesses(panel, near, monitor))
+        return self
+
+    def _learn(self, panel: Panel, hidden: Hidden, monitor: Monitor) -> None:
+        """Choose the weights, and learn the spread of what they give."""
+        truth = panel.tissue[:, hidden.genes]
+        self.weights = weigh(hidden, truth)
+        expected = weighted(hidden.guesses, self.weights)
+        raw = on_scale(expected, hidden.levels, hidden.deviations)
+        monitor.check()
+        self.spread = Spread.fit(raw, truth, self.config.seed)
+        self.judged = hidden.genes
+        self._held_out: np.ndarray | None = floored(self.spread.calibrated(raw), panel)
+
+    def held_out(self) -> np.ndarray | None:
+        """Return (cells, shared) means of visible genes, each predicted while it was hidden.
+
+        NaN in genes that were not (of very large tissue some are); None for a loaded model.
+        """
+        if self._held_out is None:
+            return None
+        out = np.full((len(self._held_out), len(self._panel.genes)), np.nan, dtype=np.float32)
+        out[:, self.judged] = self._held_out
+        return out
+
+    def sample(
+        self, genes: Sequence[str] | np.ndarray, n_draws: int, monitor: Monitor
+    ) -> Prediction:
+        """Predict `genes`; each draw takes its values from the spread."""
+        names = np.array([str(gene) for gene in genes], dtype=object)
+        _, raw = self._expected(names)
+        mean = floored(self.spread.calibrated(raw), self._panel)
+        monitor.step(1, 1 + n_draws)
+        if not n_draws:
+            return Prediction(names, mean)
+        drawing = self.spread.drawing(raw, names, self.config.seed)
+        draws = collect(drawing.draw, n_draws, mean.shape, monitor)
+        std = None if draws is None else draws.std(axis=0)
+        return Prediction(names, mean, std, draws, complete(draws, n_draws))
+
+    def _expected(self, names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return (guesses, cells, names), and their weighted sum on the reference's scale."""
+        profiles = self._panel.profiles(names)
+        guesses, levels = self._guesses.at(profiles)
+        expected = weighted(guesses, self.weights)
+        return guesses, on_scale(expected, levels, profiles.std(axis=0))
+
+    def facts(self) -> dict[str, Any]:
+        """Return the weights of the guesses and the spread's choices."""
+        weights = {
+            name: round(float(w), 4)
+            for name, w in zip(Guesses.names(), self.weights, strict=True)
+            if w > 5e-4
+        }
+        return {"weights": weights, **self.spread.facts()}
+
+    def save(self, folder: Path) -> None:
+        """Write weights and spread to `folder`, and which tissue and reference they are for."""
+        write_model(folder, self.id, *self._pack())
+
+    def _pack(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        meta, tensors = self.spread.pack()
+        kept = {"config": self.config.model_dump(), "panel": panel_tie(self._panel)}
+        return meta | kept, tensors | {"weights": self.weights, "judged": self.judged}
+
+    @classmethod
+    def load(cls, folder: Path, panel: Panel) -> Self:
+        """Read a fitted method; the panel must be the one it was fitted on."""
+        meta, tensors = read_model(folder, cls.id)
+        refuse_other_panel(meta, panel)
+        method = cls()
+        method._unpack(meta, tensors)
+        near = Neighbourhood(panel.coords, panel.section)
+        method._take(panel, Guesses(panel, near, Monitor()))
+        return method
+
+    def _unpack(self, meta: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
+        self.config = GeneSettings.kept(meta["config"])
+        self.weights = np.asarray(tensors["weights"])
+        self.judged = np.asarray(tensors["judged"])
+        self.spread = Spread.unpack(meta, tensors)
+        self._held_out = None
+
+    def _take(self, panel: Panel, guesses: Guesses) -> None:
+        self._panel, self._guesses = panel, guesses
+
+    @classmethod
+    def cost(cls, panel: Panel, config: GeneSettings, n_genes: int) -> Cost:
+        """Estimate from cells, reference cells, genes and folds."""
+        cells, shared = panel.n_cells, len(panel.genes)
+        reference = panel.reference_raw.shape[0]
+        pairs = float(cells) * reference
+        once = _PAIR * 5 * pairs * shared + _SORTED * 5 * pairs + 4e-9 * shared**3
+        seconds = 1 + (config.inner_folds + 1) * once + 2e-2 * min(shared, 200)
+        values = len(PARTS) * cells * (min(shared, _ENTRIES // cells) + n_genes)
+        seconds += _AVERAGED * values + _DRAWN * (config.draws + 2) * cells * n_genes
+        block = 3 * min(cells, 4096) * reference
+        values += 6 * cells * shared + reference * (shared + n_genes) + block
+        values += (config.draws + 4) * cells * n_genes
+        return Cost(0, seconds, 50 + 4 * values / 2**20)
+
+
+def on_scale(expected: np.ndarray, levels: np.ndarray, deviations: np.ndarray) -> np.ndarray:
+    """Bring (cells, genes) standardised expectations to the reference's scale, float32."""
+    return np.asarray(levels + expected * deviations, dtype=np.float32)
+
+
+def floored(values: np.ndarray, panel: Panel) -> np.ndarray:
+    """Return `values`, not below zero where the tissue's are not."""
+    return np.maximum(values, 0) if panel.tissue_raw.min(initial=0) >= 0 else values
