@@ -44,7 +44,7 @@ def test_generate_adds_a_result_that_says_so(
     assert run("generate", store, *options, "--save-model", model, *QUICK) == 0
     said = capsys.readouterr().out
     assert "nobody measured" in said
-    assert "Saved as 'generated_section_2_typed-knn'" in said
+    assert "Saved as 'generated_denser_section_2_typed-knn'" in said
     (result,) = list_results(store)
     assert result.record.task == "generate"
     assert json.loads(record.read_text())["target"]["section"] == "section_2"

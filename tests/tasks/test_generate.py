@@ -79,6 +79,7 @@ def test_cells_of_a_type_express_as_their_neighbours_do(single: Tissue) -> None:
 def test_denser_adds_the_cells_between_alone(tissue: Tissue) -> None:
     cells = generate(tissue, cells="denser", factor=1.5, section="s0", **QUICK)
     assert cells.query.n_cells == 75
+    assert cells.name == "generated_denser_s0_typed-knn"
     assert (cells.query.coords[:, 0] == 0.0).all()
     assert cells.distance is not None
     assert cells.distance.min() > 0
@@ -160,6 +161,8 @@ def test_cells_outside_are_told_and_trusted_less(single: Tissue, tmp_path: Path)
     [
         ({"section": "s9"}, "no section 's9'; there is: s0"),
         ({"cells": "denser", "factor": 1.0}, "(?i)factor.*greater than 1"),
+        ({"cells": "denser", "n_cells": 40}, "for new cells alone"),
+        ({"positions": "x,y\n10,20\n", "n_cells": 40}, "for new cells alone"),
         ({"cells": "given"}, "no positions file"),
         ({"values": "draw", "draws": 0}, "draws 1 or more"),
         ({"positions": "x,y,cell_type\n1,2,gila\n"}, "'gila'.*types are: glia, neuron"),
@@ -172,7 +175,8 @@ def test_what_cannot_be_done_gets_a_sentence(
     single: Tissue, tmp_path: Path, settings: dict[str, Any], message: str
 ) -> None:
     if "positions" in settings:
-        settings = {"cells": "given", "positions": written(tmp_path, settings["positions"])}
+        file = written(tmp_path, settings["positions"])
+        settings = {**settings, "cells": "given", "positions": file}
     with pytest.raises(StdiffError, match=message):
         generate(single, **{**QUICK, **settings})
 

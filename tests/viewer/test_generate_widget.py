@@ -63,6 +63,15 @@ def test_cells_appear_as_a_layer_that_says_what_they_are(dock: Any, qtbot: Any) 
     assert dock.results.selected() == name
 
 
+def test_a_number_said_for_new_cells_is_not_in_the_way_of_others(dock: Any, qtbot: Any) -> None:
+    dock.form.fields["n_cells"].value = 25
+    dock.form.fields["cells"].value = "denser"
+    press(qtbot, dock)
+    (name,) = dock.session.results
+    assert name.startswith("generated_denser_")
+    assert len(dock.session.stack.section(name, True).points.data) == 40
+
+
 def test_only_what_the_kind_of_cells_needs_is_shown(dock: Any, qtbot: Any) -> None:
     fields = dock.form.fields
     for kind, shown in (("new", "n_cells"), ("denser", "factor"), ("given", "positions")):

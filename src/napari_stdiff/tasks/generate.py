@@ -91,6 +91,11 @@ def generate(
     config = (config or GenerateConfig()).but(**settings)
     if config.values == "draw" and not config.draws:
         raise StdiffError("X can hold a draw only where there is one; say draws 1 or more.")
+    if config.n_cells and (query is not None or config.cells != "new"):
+        raise StdiffError(
+            "A number of cells is for new cells alone; leave it out, or say cells 'new' (how many "
+            "lie between the measured ones follows from the factor)."
+        )
     seconds: dict[str, float] = {}
     with monitor.stage("Reading", 0.02):
         start = perf_counter()
@@ -138,7 +143,8 @@ def generate(
         seconds={k: round(v, 3) for k, v in seconds.items()},
         notes=tuple(told),
     )
-    name = element_name(f"generated_{section}_{config.method}")
+    kind = "generated_denser" if how == "denser" else "generated"
+    name = element_name(f"{kind}_{section}_{config.method}")
     return VirtualSection(name, asked, prediction, tissue.unit, record, distance, confidence)
 
 

@@ -78,6 +78,8 @@ class GenerateWidget(RunDock[GenerateConfig]):
     def work(self, tissue: Tissue, config: GenerateConfig) -> Callable[[Monitor], Any]:
         """Generate the cells."""
         read_config = self.session.read_config
+        if config.cells != _ONLY["n_cells"]:  # what was said for new cells is not shown now
+            config = config.but(n_cells=0)
         return lambda monitor: generate(tissue, read_config, config, monitor)
 
     def take(self, tissue: Tissue, result: VirtualSection) -> str:
