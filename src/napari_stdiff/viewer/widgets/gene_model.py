@@ -143,7 +143,8 @@ class GeneModel(QAbstractListModel):
         if low:
             found.sort(key=lambda g: (g.lower() != low, not g.lower().startswith(low)))  # stable
         elif known:
-            found.sort(key=lambda g: g not in known)  # what a run brought comes first
+            # what a run brought comes first, the most reliable of it at the top
+            found.sort(key=lambda g: -known[g].expected if g in known else 2.0)
         self.beginResetModel()
         self._shown = found
         if low and not found and kind == "all":

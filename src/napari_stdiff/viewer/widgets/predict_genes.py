@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QFormLayout
 
 from ...compute.errors import StdiffError
@@ -68,7 +70,7 @@ class PredictGenesWidget(RunDock[PredictGenesConfig]):
         self.genes.shown.connect(self._look_at)
         self.genes.changed.connect(self._ticked)
         self.reference.changed.connect(self._on_reference)
-        self.reference.failed.connect(self.fail)
+        self.reference.failed.connect(self._unreadable)
         self.form.changed.connect(self._only_what_counts)
         self._restored: list[str] = []
         self.begin()
@@ -116,6 +118,13 @@ class PredictGenesWidget(RunDock[PredictGenesConfig]):
             self.genes.tick(self._restored)
             self._restored = []
         self.cost.refresh()
+
+    def _unreadable(self, error: Exception) -> None:
+        """Say what is wrong with a reference; the sentence stands below its name already."""
+        if isinstance(error, StdiffError):
+            show_error(str(error))
+        else:
+            self.fail(error)
 
     def _on_predictions(self) -> None:
         """Badge the predicted genes, and list the runs."""
@@ -199,15 +208,16 @@ class PredictGenesWidget(RunDock[PredictGenesConfig]):
         return lambda monitor: predict_genes(tissue, reference, read_config, config, monitor)
 
     def take(self, tissue: Tissue, result: PredictedGenes) -> str:
-        """Show the first of the predicted genes and keep them all."""
+        """Keep the predicted genes, and show the first that was listed, or the most reliable."""
         name = self.session.predictions.keep(result)
         self.results.refresh(select=name)
-        genes = [str(gene) for gene in result.genes]
-        self.session.stack.colour_by("gene", genes[0])
+        listed = result.record.parameters.get("which", "listed") == "listed"
+        first = 0 if listed else int(np.argmax(result.reliability.expected))
+        gene, more = str(result.genes[first]), len(result.genes) - 1
+        self.session.stack.colour_by("gene", gene)
         self.bring_into_sight(self.trust)
         state = "Done" if result.prediction.complete else "Cancelled, with what was done"
-        more = f" and {len(genes) - 1:,} more" if len(genes) > 1 else ""
-        return f"{state}: {genes[0]}{more} ({name})."
+        return f"{state}: {gene}{f' and {more:,} more' if more else ''} ({name})."
 
     def run(self) -> None:
         """Predict the genes in the background, progress in sight."""
