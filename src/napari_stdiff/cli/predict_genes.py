@@ -132,7 +132,8 @@ def predict_genes(
     if screenshot or show:
         from ..viewer.show import show as show_tissue
 
-        show_tissue(job.tissue, results=[found], screenshot=screenshot or None)
+        best = str(found.genes[int(found.reliability.expected.argmax())])
+        show_tissue(job.tissue, results=[found], color=best, screenshot=screenshot or None)
     return 0
 
 

@@ -230,7 +230,10 @@ def panel_of(
     return Panel(
         genes=_names([ours for ours, _ in visible]),
         wanted=_names([ours for ours, _ in wanted]),
-        tissue_raw=np.asarray(raw.toarray() if hasattr(raw, "toarray") else raw, dtype=np.float32),
+        # one layout in memory, or sums of the same values differ in their last digit
+        tissue_raw=np.ascontiguousarray(
+            raw.toarray() if hasattr(raw, "toarray") else raw, dtype=np.float32
+        ),
         reference_raw=sparse.csr_matrix(
             reference.expression[:, [in_reference[theirs] for _, theirs in (*visible, *wanted)]]
         ),

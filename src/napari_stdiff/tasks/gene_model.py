@@ -40,7 +40,7 @@ class HeldOut:
     Attributes
     ----------
     mean
-        (cells, shared) float32, columns as in ``panel.genes``.
+        (cells, shared) float32, columns as in ``panel.genes``; NaN in a gene that was not hidden.
     std
         (cells, shared) float32 spread, or None where the method gave none.
     fold
@@ -51,6 +51,11 @@ class HeldOut:
     mean: np.ndarray
     std: np.ndarray | None
     fold: np.ndarray
+
+    @property
+    def judged(self) -> np.ndarray:
+        """(shared,) whether a gene was hidden and predicted."""
+        return np.isfinite(self.mean).all(axis=0)
 
     def truth(self, panel: Panel) -> np.ndarray:
         """Return (cells, shared) float32: each gene on the scale of what was visible then."""

@@ -189,7 +189,7 @@ class Job:
             for at, part in in_chunks(self.model.method, panel, genes, config.draws, monitor):
                 found = assessor.assess(genes[at], part.mean)
                 mean[:, at] = part.mean
-                std[:, at] = assessor.spread(part.mean, part.std, found)
+                std[:, at] = assessor.spread(genes[at], part.mean, part.std, found)
                 expected[at], low[at], high[at] = found.expected, found.low, found.high
                 notes |= dict.fromkeys(part.notes)
         reliability = Reliability(expected, low, high)

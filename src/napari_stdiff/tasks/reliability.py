@@ -10,6 +10,7 @@ from scipy.stats import spearmanr
 
 from ..data.panel import Panel
 from ..data.predicted import BADGES, Z80, Reliability, badge_of
+from ..methods.genes.spread import Spread
 from ..scoring.correlation import column_pearson
 from ..scoring.intervals import conformal_by_group, conformal_quantile
 from .gene_features import GeneFeatures
@@ -17,7 +18,7 @@ from .gene_model import HeldOut
 
 _GROUP = 5  # fewest held-out genes that a group's spread is calibrated on
 _CELLS = 2000  # cells that spreads are calibrated on
-_LEVELS = 10
+_DRAWS = 32
 _ONE_BY_ONE = 300  # held-out genes that are left out one by one; more go in 20 groups
 _PENALTIES = np.logspace(-2, 3, 11)  # per gene
 
@@ -74,8 +75,10 @@ class Assessor:
         Badge -> what the method's spread is multiplied by, so that mean +- 1.28 spreads holds
         80 % of the cells of held-out genes with that badge (split conformal, genes pooled where
         a badge has fewer than 5).
-    levels
-        (2, levels) predicted levels and the residual at each, the spread of a method without one.
+    residuals
+        What held-out genes say about the spread of a method that gives none.
+    judged
+        (shared,) which of the shared genes were held out.
     least
         Smallest spread of any cell.
     scores
@@ -90,7 +93,8 @@ class Assessor:
     expected: np.ndarray = field(default_factory=lambda: np.zeros(0))
     reach: float = 2.0
     factors: dict[str, float] = field(default_factory=dict)
-    levels: np.ndarray | None = None
+    residuals: Spread | None = None
+    judged: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
     least: float = 0.0
     scores: dict[str, float | None] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -105,23 +109,24 @@ class Assessor:
                     "to trust a prediction.",
                 )
             )
-        truth = held.truth(panel)
-        achieved = np.nan_to_num(column_pearson(truth, held.mean))
+        judged = held.judged
+        truth, mean = held.truth(panel)[:, judged], held.mean[:, judged]
+        achieved = np.nan_to_num(column_pearson(truth, mean))
         features = GeneFeatures.of(panel)
-        known, alike = features.of_shared(held.mean), features.likeness()
+        known = features.of_shared(np.nan_to_num(held.mean))[judged]
+        alike = features.likeness()[np.ix_(judged, judged)]
         expected = _nested(known, alike, achieved)
         line = Line.fit(_with_likes(known, alike, achieved), achieved)
         badges = np.array([badge_of(r) for r in expected])
         rows = _some(panel.n_cells)
-        error = np.abs(truth[rows] - held.mean[rows])
-        rms = float(np.sqrt((error**2).mean()))
-        least, levels = 0.05 * rms, None
+        error = np.abs(truth[rows] - mean[rows])
+        least = max(0.05 * float(np.sqrt((error**2).mean())), 1e-9)
         if held.std is None:
-            levels = _by_level(held.mean[rows], error)
-            spread = _at_level(held.mean[rows], levels)
+            residuals: Spread | None = Spread.fit(mean[rows], truth[rows])
+            spread = _crosswise(mean[rows], truth[rows])
         else:
-            spread = held.std[rows]
-        ratio = error / np.maximum(spread, max(least, 1e-9))
+            residuals, spread = None, held.std[np.ix_(rows, judged)]
+        ratio = error / np.maximum(spread, least)
         ok = len(achieved) > 2 and np.ptp(achieved) > 0 and np.ptp(expected) > 0
         rho = float(spearmanr(expected, achieved).statistic) if ok else None
         scores = {
@@ -138,8 +143,9 @@ class Assessor:
             expected=expected,
             reach=min(conformal_quantile(np.abs(achieved - expected)), 2.0),
             factors=_factors(ratio, badges),
-            levels=levels,
-            least=max(least, 1e-9),
+            residuals=residuals,
+            judged=judged,
+            least=least,
             scores=scores,
             notes=(
                 f"{len(achieved)} shared genes, hidden in turn, were predicted with a mean "
@@ -154,26 +160,30 @@ class Assessor:
         if self.features is None or self.line is None:
             return Reliability(np.zeros(n), np.full(n, -1.0), np.full(n, 1.0))
         known = self.features.of_wanted(genes, mean)
-        x = _with_likes(known, self.features.likeness(genes), self.achieved)
+        x = _with_likes(known, self.features.likeness(genes)[:, self.judged], self.achieved)
         # no further than what held-out genes reached: a straight line knows no end
         at = np.clip(self.line(x), self.achieved.min(), self.achieved.max())
         low, high = (np.clip(at + sign * self.reach, -1, 1) for sign in (-1, 1))
         return Reliability(at, low, high)
 
-    def spread(self, mean: np.ndarray, std: np.ndarray | None, trust: Reliability) -> np.ndarray:
+    def spread(
+        self, genes: np.ndarray, mean: np.ndarray, std: np.ndarray | None, trust: Reliability
+    ) -> np.ndarray:
         """Return the calibrated spread of each cell, (cells, genes) float32.
 
         Parameters
         ----------
+        genes
+            (genes,) names.
         mean, std
             (cells, genes) what the method says; its spread may be None.
         trust
             Of the same genes.
         """
-        if self.levels is not None:
-            out = _at_level(mean, self.levels)
-        elif std is not None:
+        if std is not None:
             out = np.asarray(std, dtype=np.float32)
+        elif self.residuals is not None:
+            out = _drawn(self.residuals, mean, genes)
         else:  # neither held-out genes nor draws: as much as the prediction itself
             out = np.abs(mean)
         out = np.maximum(out, self.least)
@@ -227,14 +237,16 @@ def _coverage(ratio: np.ndarray, badges: np.ndarray) -> float | None:
     return inside / total if total else None
 
 
-def _by_level(mean: np.ndarray, error: np.ndarray) -> np.ndarray:
-    """Return (2, levels) predicted level and root mean square of the residuals there."""
-    order = np.argsort(mean.ravel(), kind="stable")
-    parts = [p for p in np.array_split(order, _LEVELS) if len(p)]
-    level = [float(mean.ravel()[p].mean()) for p in parts]
-    size = [float(np.sqrt((error.ravel()[p].astype(np.float64) ** 2).mean())) for p in parts]
-    return np.array([level, size])
+def _crosswise(mean: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return (cells, genes) the spread of each half of the genes that the other half tells."""
+    out = np.empty(mean.shape, dtype=np.float32)
+    turn = np.arange(mean.shape[1]) % 2
+    for k in (0, 1):
+        told = Spread.fit(mean[:, turn != k], truth[:, turn != k])
+        out[:, turn == k] = _drawn(told, mean[:, turn == k], np.flatnonzero(turn == k))
+    return out
 
 
-def _at_level(mean: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    return np.asarray(np.interp(mean, levels[0], levels[1]), dtype=np.float32)
+def _drawn(spread: Spread, mean: np.ndarray, genes: np.ndarray) -> np.ndarray:
+    draws = spread.draws(mean, _DRAWS, [str(gene) for gene in genes], 0)
+    return np.asarray(draws.std(axis=0, ddof=1), dtype=np.float32)
