@@ -70,7 +70,7 @@ def run_row(
         if said.only_folds and number >= said.only_folds:
             break
         hidden = opened.shared[places]
-        panel = opened.panel(hidden)
+        panel = opened.panel.without(hidden)
         kept = sizes or (facts if said.same_sizes else {})
         scaled = {n: kept[n] for n in SIZES} if kept else {"scale_to": said.scale_to}
         config = GeneSettings.of(draws=said.draws, seed=said.seed, **scaled, **change)

@@ -183,21 +183,35 @@ def test_every_switch_learns_and_draws(
     assert again.facts() == method.facts()
 
 
-def test_switches_are_not_ignored(panel: Panel, method: SpaditPaper) -> None:
-    plain = method.sample(panel.wanted, 1, Monitor()).mean
+def test_switches_are_not_ignored(panel: Panel) -> None:
+    longer = {"epochs": 30, "learning_rate": 1e-2}
+    plain = fitted(panel, **longer).sample(panel.wanted, 0, Monitor()).mean
     for said in (
         *({"backbone": b} for b in ("unet", "mamba")),
         *({"condition": c} for c in ("mlp", "pca", "zeros", "common")),
         *({"concatenate": False}, {"latent_layers": 1}, {"mask_zero": 0.9}),
     ):
-        other = fitted(panel, **said).sample(panel.wanted, 1, Monitor()).mean
+        other = fitted(panel, **longer, **said).sample(panel.wanted, 0, Monitor()).mean
         assert not np.array_equal(plain, other), said
+
+
+def test_two_ninths_of_the_visible_genes_choose_the_step(panel: Panel) -> None:
+    facts = fitted(panel, epochs=100).facts()
+    assert len(facts["validation_genes"]) == round(2 / 9 * GENES)
+    assert set(facts["validation_genes"]) <= set(panel.genes)
+    assert 0 < facts["best_epoch"] <= facts["epochs"] == 100
 
 
 def test_it_learns_genes_it_never_saw(panel: Panel) -> None:
     hidden = panel.genes[:8]
     truth = panel.scaled(panel.tissue_raw[:, :8])
-    said = {"epochs": 150, "width": 32, "noise_steps": 1000, "sampler_steps": 20}
+    said = {
+        "epochs": 150,
+        "width": 32,
+        "learning_rate": 3e-3,
+        "noise_steps": 1000,
+        "sampler_steps": 20,
+    }
     out = fitted(panel.without(hidden), **said).sample(hidden, 8, Monitor())
     found = [np.corrcoef(out.mean[:, i], truth[:, i])[0, 1] for i in range(8)]
     assert np.mean(found) > 0.25
@@ -292,7 +306,10 @@ def test_the_cost_follows_the_work(panel: Panel) -> None:
 
     assert cost(epochs=2000) > 50 * (cost(epochs=4) - 1)
     assert cost(600, draws=100) > cost(6, draws=100)
-    assert cost(epochs=2000, scale_to=7) == 7
+    assert cost(epochs=2000, scale_to=1) == 1
+    scaled = SpaditPaper.cost(panel, GeneSettings(device="cpu", scale_to=20), 6)
+    assert scaled.seconds <= 20
+    assert scaled.parameters < 1e7  # of what will be run, not of what is printed
     bare = SpaditPaper.cost(panel, GeneSettings(device="cpu"), 6)
     assert bare.parameters > 1e8
     assert bare.memory_mib > bare.parameters * 16 / 2**20

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any, ClassVar, Self
@@ -90,11 +91,11 @@ class SpaditPaper(GeneMethod):
 
     @few_threads()
     def fit(self, panel: Panel, config: GeneSettings, monitor: Monitor) -> Self:
-        """Train on the visible genes; refuses what does not fit into memory."""
+        """Train on seven ninths of the visible genes; refuses what does not fit into memory."""
         self.trained, self.scaled = None, None
         self.config = said = _as_printed(config, panel)
         device = choose_device(said.device)
-        cost = self.cost(panel, config, min(len(panel.wanted), _TIMED_GENES))
+        cost = _needed(said, panel, _timed_genes(panel))
         free = free_mib(device)
         if not said.scale_to and cost.memory_mib > free:
             raise StdiffError(
@@ -110,7 +111,7 @@ class SpaditPaper(GeneMethod):
         if said.scale_to:
             with monitor.stage("Timing", 0.05):
                 self._scale_down(training, config, free, monitor)
-            cost = self.cost(panel, self.config, min(len(panel.wanted), _TIMED_GENES))
+            cost = _needed(self.config, panel, _timed_genes(panel))
         said, began, per_epoch = self.config, perf_counter(), training.per_epoch
         steps = said.epochs * per_epoch
         with monitor.stage("Fitting"):
@@ -120,11 +121,18 @@ class SpaditPaper(GeneMethod):
                 f"{counted(cost.parameters)}, about {spelled(cost.seconds)} and "
                 f"{cost.memory_mib:.0f} MiB",
             )
-            out = training.run(said.width, said.depth, steps, said.learning_rate, monitor)
+            out = training.run(
+                said.width, said.depth, steps, said.learning_rate, monitor, choosing=True
+            )
         self.network = out.network
         if self.scaled is not None:
             self.scaled = self.scaled.after(said.epochs, perf_counter() - began)
-        self.trained = {"parameters": cost.parameters, "heads_used": self._shape().heads_used}
+        self.trained = {
+            "parameters": cost.parameters,
+            "heads_used": self._shape().heads_used,
+            "validation_genes": [str(panel.genes[i]) for i in sorted(training.held.tolist())],
+            "best_epoch": round(out.best_steps / per_epoch, 1),
+        }
         return self
 
     @few_threads()
@@ -182,22 +190,18 @@ class SpaditPaper(GeneMethod):
 
     @classmethod
     def cost(cls, panel: Panel, config: GeneSettings, n_genes: int) -> Cost:
-        """Estimate parameters, seconds and memory of the configuration as it is said.
+        """Estimate parameters, seconds and memory.
 
-        With `scale_to` the seconds are those, while parameters and memory are of the full run.
+        With `scale_to` they are those of the sizes that are likely to be taken; the fit, which
+        times its steps, may come to others.
         """
         said = _as_printed(config, panel)
-        cells, genes = panel.reference_raw.shape
-        sizes = Metacells.sizes(cells, len(panel.genes) if said.condition == "common" else genes)
-        cost = needs(
-            _shape(said, panel.n_cells, *sizes),
-            genes=len(panel.genes),
-            epochs=said.epochs,
-            batch_size=said.batch_size,
-            evaluations=n_genes * (1 + said.draws * said.sampler_steps * calls_each(said.sampler)),
-            answers=panel.n_cells * n_genes * (said.draws + 2),
-            device=said.device,
-        )
+        if said.scale_to:
+            kept = "sampler_steps" in config.model_fields_set
+            timed = partial(_estimated_speed, said, panel, n_genes)
+            sizes = scale(_sizes(said), said.scale_to, timed, steps_said=kept)
+            said = said.model_copy(update=asdict(sizes.used))
+        cost = _needed(said, panel, n_genes)
         return replace(cost, seconds=min(cost.seconds, said.scale_to or cost.seconds))
 
     def _take(self, panel: Panel, metacells: Metacells) -> None:
@@ -252,9 +256,8 @@ class SpaditPaper(GeneMethod):
     ) -> None:
         """Take smaller sizes, that end near the time asked for, and steps that make up for it."""
         full = self.config
-        sizes = Sizes(**{f.name: getattr(full, f.name) for f in fields(Sizes)})
         self.scaled = scale(
-            sizes,
+            _sizes(full),
             full.scale_to,
             lambda width, depth: self._speed(training, width, depth, free, monitor),
             steps_said="sampler_steps" in config.model_fields_set,
@@ -270,26 +273,12 @@ class SpaditPaper(GeneMethod):
         self, training: Training, width: int, depth: int, free: float, monitor: Monitor
     ) -> Speed:
         """Time training and denoising, or estimate them where a trial would take too long."""
-        said = self.config
-        sized = said.model_copy(update={"width": width, "depth": depth})
-        genes = min(len(self.panel.wanted), _TIMED_GENES)
-        rows = -(-genes * said.draws // ROWS) * ROWS * calls_each(said.sampler)
-
-        def estimated(epochs: int, evaluations: int) -> Cost:
-            shape = replace(self._shape(), width=width, depth=depth)
-            return needs(
-                shape,
-                genes=len(self.panel.genes),
-                epochs=epochs,
-                batch_size=said.batch_size,
-                evaluations=evaluations,
-                answers=0,
-                device=said.device,
-            )
-
-        learn, draw = estimated(1, 0), estimated(0, rows)
-        if learn.memory_mib > free or learn.seconds - 1 > said.scale_to / 40:
-            return Speed(learn.seconds - 1, draw.seconds - 1)
+        said, genes = self.config, _timed_genes(self.panel)
+        sized = said.model_copy(update={"width": width, "depth": depth, "epochs": 1})
+        guess = _estimated_speed(said, self.panel, genes, width, depth)
+        needed = _needed(sized, self.panel, 0).memory_mib
+        if needed > free or guess.epoch > said.scale_to / 40:
+            return guess
         network = training.network(width, depth).eval()
         cond = torch.from_numpy(np.zeros((ROWS, self.metacells.n), dtype=np.float32))
 
@@ -304,10 +293,10 @@ class SpaditPaper(GeneMethod):
                 for _ in range(steps):
                     float(self._process.mean(network, cond.to(self.device), x)[0, 0])
 
-        lasts = min(0.2, sized.scale_to / 50)
+        lasts = min(0.2, said.scale_to / 50)
         return Speed(
             seconds_each(learned, lasts) * training.per_epoch,
-            seconds_each(evaluated, lasts) * rows / ROWS,
+            seconds_each(evaluated, lasts) * _rows_a_step(said, genes) / ROWS,
         )
 
 
@@ -334,3 +323,42 @@ def _shape(said: GeneSettings, cells: int, metacells: int, axes: int) -> Shape:
         *("concatenate", "covariance"),
     )
     return Shape(cells, metacells, axes, **{name: getattr(said, name) for name in names})
+
+
+def _sizes(said: GeneSettings) -> Sizes:
+    return Sizes(**{f.name: getattr(said, f.name) for f in fields(Sizes)})
+
+
+def _timed_genes(panel: Panel) -> int:
+    """Return how many genes a scaled run leaves time to draw; it is not told how many come."""
+    return min(len(panel.wanted), _TIMED_GENES)
+
+
+def _rows_a_step(said: GeneSettings, n_genes: int) -> int:
+    """Return the rows that the network sees for one sampling step of all draws."""
+    return -(-n_genes * said.draws // ROWS) * ROWS * calls_each(said.sampler)
+
+
+def _needed(said: GeneSettings, panel: Panel, n_genes: int, *, epochs: int | None = None) -> Cost:
+    """Estimate the cost of a run of exactly these settings."""
+    cells, genes = panel.reference_raw.shape
+    sizes = Metacells.sizes(cells, len(panel.genes) if said.condition == "common" else genes)
+    return needs(
+        _shape(said, panel.n_cells, *sizes),
+        genes=len(panel.genes),
+        epochs=said.epochs if epochs is None else epochs,
+        batch_size=said.batch_size,
+        evaluations=n_genes + _rows_a_step(said, n_genes) * said.sampler_steps,
+        answers=panel.n_cells * n_genes * (said.draws + 2),
+        device=said.device,
+    )
+
+
+def _estimated_speed(
+    said: GeneSettings, panel: Panel, n_genes: int, width: int, depth: int
+) -> Speed:
+    """Return how quick a network of these sizes is likely to be, without a trial."""
+    sized = said.model_copy(update={"width": width, "depth": depth, "sampler_steps": 1})
+    learned = _needed(sized, panel, 0, epochs=1).seconds
+    nothing = _needed(sized, panel, 0, epochs=0).seconds
+    return Speed(learned - nothing, _needed(sized, panel, n_genes, epochs=0).seconds - nothing)

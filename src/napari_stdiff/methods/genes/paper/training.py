@@ -15,10 +15,12 @@ from .network import Shape, SpaditNetwork
 from .process import Rotated, hidden_entries, masked_loss
 
 EMA = 0.926
+VALIDATION = 2 / 9  # of the visible genes: seven parts train, two validate, one is to be predicted
+_CHECKS = 40  # of the Pearson on them; the best weights are kept, and the training goes on
 
 
 class Training:
-    """The visible genes, one a row, and how a network learns from them.
+    """The visible genes, one a row; most of them train, the others choose the step.
 
     Parameters
     ----------
@@ -55,11 +57,16 @@ class Training:
         self._features, self._order = torch.from_numpy(features), torch.from_numpy(order)
         self._shape, self._config, self._device = shape, config, device
         self._process = Rotated.quadratic(config.noise_steps)
+        order_of_genes = torch.from_numpy(
+            np.random.default_rng([config.seed, 3]).permutation(len(values))
+        )
+        n_held = max(round(VALIDATION * len(values)), 1)
+        self.held, self.kept = order_of_genes[:n_held], order_of_genes[n_held:]
 
     @property
     def per_epoch(self) -> int:
         """Training steps of an epoch."""
-        return max(len(self._x) // min(self._config.batch_size, len(self._x)), 1)
+        return max(len(self.kept) // min(self._config.batch_size, len(self.kept)), 1)
 
     def network(self, width: int, depth: int) -> SpaditNetwork:
         """Return a fresh network; the same seed gives the same weights."""
@@ -68,12 +75,46 @@ class Training:
         network.order.copy_(self._order)
         return network.to(self._device)
 
-    def run(self, width: int, depth: int, steps: int, rate: float, monitor: Monitor) -> Trained:
-        """Train a network of these sizes for a number of steps with a peak learning rate."""
+    def error(self, network: nn.Module) -> float:
+        """Return minus the mean Pearson of the validation genes, told their profiles alone.
+
+        Not the squared error: that is least where hardly anything is predicted yet.
+        """
+        with torch.no_grad():
+            x, profiles = self._x[self.held], self._profiles[self.held]
+            found = self._process.mean(network, profiles, x)
+            found = found - found.mean(1, keepdim=True)
+            return -float(((found * x).mean(1) / found.std(1).clamp(min=1e-9)).mean())
+
+    def run(
+        self,
+        width: int,
+        depth: int,
+        steps: int,
+        rate: float,
+        monitor: Monitor,
+        *,
+        choosing: bool = False,
+    ) -> Trained:
+        """Train a network.
+
+        Parameters
+        ----------
+        width, depth
+            Of the network.
+        steps
+            Training steps at most.
+        rate
+            Peak learning rate.
+        monitor
+            Progress and cancel.
+        choosing
+            Keep the weights of the step that is best for the validation genes.
+        """
         config = self._config
 
         def loss(net: nn.Module, rows: Tensor, generator: torch.Generator) -> Tensor:
-            some = rows.to(self._device)
+            some = self.kept[rows].to(self._device)
             x, zero = self._x[some], self._zero[some]
             hidden = hidden_entries(x, zero, config.mask_zero, config.mask_nonzero, generator)
             return masked_loss(
@@ -89,11 +130,14 @@ class Training:
         return train(
             self.network(width, depth),
             loss,
-            len(self._x),
+            len(self.kept),
             steps=steps,
             batch_size=config.batch_size,
             learning_rate=rate,
             seed=config.seed,
             monitor=monitor,
             ema=EMA,
+            score=self.error if choosing else None,
+            checks=min(_CHECKS, steps),
+            patience=steps if choosing else 0,
         )
