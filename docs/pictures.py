@@ -14,6 +14,7 @@ from napari import Viewer
 from PIL import Image
 from qtpy.QtCore import Qt
 
+from napari_stdiff.data.simulate import simulate
 from napari_stdiff.data.tissue import Histology, Tissue
 from napari_stdiff.viewer.session import session_of
 from napari_stdiff.viewer.show import settle, show, take_pictures
@@ -21,6 +22,7 @@ from napari_stdiff.viewer.widgets.align import AlignWidget
 from napari_stdiff.viewer.widgets.dock import frame_of
 from napari_stdiff.viewer.widgets.generate import GenerateWidget
 from napari_stdiff.viewer.widgets.interpolate import InterpolateWidget
+from napari_stdiff.viewer.widgets.predict_genes import PredictGenesWidget
 from napari_stdiff.viewer.widgets.run_dock import RunDock
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,7 +51,12 @@ def main() -> None:
         for source, target in KEPT.items():
             shrink(work / source, IMAGES / target)
         # the last one leaves a result in the store
-        for name, press in (("align", aligned), ("lambda", swept), ("generate", generated)):
+        for name, press in (
+            ("predict-genes", predicted),
+            ("align", aligned),
+            ("lambda", swept),
+            ("generate", generated),
+        ):
             dock(tissue if press is not aligned else scattered(tissue), press, work / name)
             shrink(work / f"{name}_window.png", IMAGES / f"{name}-dock.png")
 
@@ -123,6 +130,28 @@ def scattered(tissue: Tissue) -> Tissue:
         picture = pictures[section]
         pictures[section] = Histology(picture.image, matrix @ picture.to_tissue)
     return replace(tissue, coords=coords, histology=pictures)
+
+
+def predicted(viewer: Viewer) -> Any:
+    """Predict genes that the panel never measured, and fade the cells that are least sure."""
+    session = session_of(viewer)
+    session.reference = simulate().reference
+    widget = opened(viewer, PredictGenesWidget, "Predict genes")
+    widget.on_layers()
+    widget.reference.choice.setCurrentIndex(1)
+    widget.reference.choice.activated.emit(1)
+    while widget.reference.is_reading:
+        settle(1)
+    widget.form.fields["method"].value = "ridge"
+    widget.genes.tick(widget.reference.read.match.only_reference[:40:8])
+    session.stack.set_ndisplay(2)
+    widget.run_bar.run_button.click()
+    while widget._job is not None:
+        settle(1)
+    widget.genes.view.setCurrentIndex(widget.genes.model.index(0))
+    widget.genes.view.clicked.emit(widget.genes.model.index(0))
+    widget.trust.fade.box.setValue(30.0)
+    return widget
 
 
 def shrink(source: Path, target: Path, width: int = 1200) -> None:
