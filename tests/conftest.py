@@ -114,3 +114,40 @@ def make_tissue() -> Callable[..., Tissue]:
         return Tissue(**{**values, **changes})
 
     return make
+
+
+@pytest.fixture(scope="session")
+def run() -> Callable[..., int]:
+    """Return what a shell does: run the command with these arguments, return its exit status."""
+    from napari_stdiff import cli
+
+    def command(*arguments: object) -> int:
+        with pytest.raises(SystemExit) as left_with:
+            cli.main([str(a) for a in arguments])
+        code = left_with.value.code
+        return code if isinstance(code, int) else 0
+
+    return command
+
+
+@pytest.fixture(scope="session")
+def write_store(run: Callable[..., int]) -> Callable[..., Path]:
+    """Return a maker of small simulated stores in a folder, written by the command."""
+
+    def write(folder: Path, **sizes: int) -> Path:
+        path = folder / "sample.zarr"
+        said = {"n-genes": 12, "image-size": 60, **sizes}
+        options = [x for k, v in said.items() for x in (f"--{k.replace('_', '-')}", v)]
+        assert run("sample", path, *options) == 0
+        return path
+
+    return write
+
+
+@pytest.fixture
+def no_kept_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep fitted models from one test out of the next."""
+    from napari_stdiff.tasks.fitted import forget
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    forget()

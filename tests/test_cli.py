@@ -24,8 +24,9 @@ from napari_stdiff.data.simulate import SimulateConfig
 from napari_stdiff.evaluation.config import EvaluateGenerateConfig, EvaluateInterpolateConfig
 from napari_stdiff.methods.neighbours import Linear
 from napari_stdiff.tasks.config import GenerateConfig, InterpolateConfig
-from napari_stdiff.tasks.fitted import forget
 
+pytestmark = pytest.mark.usefixtures("no_kept_models")
+Run = Callable[..., int]
 COMMANDS: list[tuple[list[str], str, type[Config]]] = [
     (["interpolate", "data.h5ad"], "config", InterpolateConfig),
     (["interpolate", "data.h5ad"], "read", ReadConfig),
@@ -85,26 +86,10 @@ def test_what_is_not_said_is_the_default(command: list[str], name: str, cls: typ
     assert parsed(command).get(name, cls()) == cls()
 
 
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as left_with:
-        cli.main([str(a) for a in arguments])
-    code = left_with.value.code
-    return code if isinstance(code, int) else 0
-
-
-@pytest.fixture(autouse=True)
-def _no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    forget()
-
-
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def store(tmp_path_factory: pytest.TempPathFactory, write_store: Callable[..., Path]) -> Path:
     """Return a small simulated store, written by the command."""
-    path = tmp_path_factory.mktemp("cli") / "sample.zarr"
-    sizes = {"n-sections": 4, "cells-per-section": 80, "n-genes": 12, "image-size": 60}
-    assert run("sample", path, *(x for k, v in sizes.items() for x in (f"--{k}", v))) == 0
-    return path
+    return write_store(tmp_path_factory.mktemp("cli"), n_sections=4, cells_per_section=80)
 
 
 @pytest.mark.parametrize(
@@ -141,6 +126,7 @@ def test_bad_input_gets_one_sentence_and_code_2(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    run: Run,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert run(*arguments) == 2
@@ -153,13 +139,15 @@ def test_bad_input_gets_one_sentence_and_code_2(
     assert "pydantic" not in said.err
 
 
-def test_sample_refuses_to_overwrite(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sample_refuses_to_overwrite(
+    store: Path, capsys: pytest.CaptureFixture[str], run: Run
+) -> None:
     assert run("sample", store) == 2
     assert "already" in capsys.readouterr().err
 
 
 def test_from_tissue_to_saved_section_and_back(
-    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], run: Run
 ) -> None:
     out, record = tmp_path / "result.zarr", tmp_path / "deep" / "record.json"
     options = ["--method", "typed-knn", "--draws", "2", "--out", out, "--json", record]
@@ -183,7 +171,7 @@ def test_from_tissue_to_saved_section_and_back(
     assert list_results(out) == []
 
 
-def test_lambda_reaches_the_record(store: Path, tmp_path: Path) -> None:
+def test_lambda_reaches_the_record(store: Path, tmp_path: Path, run: Run) -> None:
     to = tmp_path / "record.json"
     base = ["interpolate", store, "--effort", "quick", "--draws", "0", "--json", to]
     assert run(*base, "--lambda", "0.25") == 0
@@ -194,7 +182,7 @@ def test_lambda_reaches_the_record(store: Path, tmp_path: Path) -> None:
 
 
 def test_a_kept_model_is_used_again(
-    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], run: Run
 ) -> None:
     model, to = tmp_path / "model", tmp_path / "record.json"
     options = ["--hide", "section_2", "--json", to]
@@ -208,7 +196,7 @@ def test_a_kept_model_is_used_again(
 
 
 def test_evaluate_prints_and_writes_the_same(
-    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], run: Run
 ) -> None:
     to = tmp_path / "scores.json"
     options = ["--hide", "section_2", "--methods", "linear, typed-knn", "--seed", "3"]
@@ -225,7 +213,7 @@ def test_evaluate_prints_and_writes_the_same(
 
 
 def test_settings_of_an_evaluation_reach_the_methods(
-    store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, run: Run
 ) -> None:
     seen: list[InterpolateConfig] = []
     fit = Linear.fit
@@ -247,6 +235,7 @@ def test_ctrl_c_cancels_cleanly(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
+    run: Run,
 ) -> None:
     def interrupted(self: Any, tissue: Any, reference: Any, config: Any, monitor: Any) -> None:
         os.kill(os.getpid(), signal.SIGINT)
@@ -274,6 +263,7 @@ def test_too_little_memory_gets_a_sentence(
     store: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
+    run: Run,
 ) -> None:
     def full(*_: Any) -> None:
         raise error
@@ -310,6 +300,7 @@ def test_where_nothing_can_be_written_is_told_before_the_fit(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
+    run: Run,
 ) -> None:
     def fitted(*_: Any) -> None:
         raise AssertionError("the fit has begun")
@@ -324,7 +315,7 @@ def test_where_nothing_can_be_written_is_told_before_the_fit(
 
 
 def test_ctrl_c_while_reading_ends_at_once(
-    store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, run: Run
 ) -> None:
     def interrupted(*_: Any) -> None:
         os.kill(os.getpid(), signal.SIGINT)
@@ -340,13 +331,15 @@ def test_ctrl_c_while_reading_ends_at_once(
     assert capsys.readouterr().err == "Cancelled; nothing was written.\n"
 
 
-def test_positions_without_given_cells(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_positions_without_given_cells(
+    store: Path, capsys: pytest.CaptureFixture[str], run: Run
+) -> None:
     assert run("interpolate", store, "--positions", "p.csv", "--json", os.devnull) == 2
     assert "--cells given" in capsys.readouterr().err
 
 
 def test_a_file_that_cannot_be_written(
-    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], run: Run
 ) -> None:
     (tmp_path / "file").write_text("x")
     to = tmp_path / "file" / "record.json"
@@ -356,7 +349,7 @@ def test_a_file_that_cannot_be_written(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a display")
 def test_without_a_display_it_says_so_before_any_work(
-    store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, run: Run
 ) -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
         monkeypatch.delenv(name, raising=False)
@@ -387,7 +380,7 @@ def test_time_left(seconds: float | None, expected: str) -> None:
 
 
 def test_the_main_job_on_real_tissue(
-    real_data: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    real_data: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], run: Run
 ) -> None:
     data = real_data("merfish_hypothalamus.h5ad")
     out = tmp_path / "virtual.zarr"

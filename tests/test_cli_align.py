@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from spatialdata import read_zarr
 
-from napari_stdiff import cli
 from napari_stdiff.cli.app import app
 from napari_stdiff.data.alignment_store import list_alignments
 from napari_stdiff.data.reading import read
 from napari_stdiff.data.simulate import simulate
 from napari_stdiff.tasks.config import AlignConfig
 
+Run = Callable[..., int]
 QUICK = ["--starts", "4", "--spots", "60", "--components", "5"]
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as left_with:
-        cli.main([str(a) for a in arguments])
-    code = left_with.value.code
-    return code if isinstance(code, int) else 0
 
 
 @pytest.fixture
@@ -44,7 +38,7 @@ def test_every_setting_is_an_option(command: list[str]) -> None:
 
 
 def test_into_the_store_and_out_again(
-    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], run: Run
 ) -> None:
     record = tmp_path / "record.json"
     assert run("align", store, "--into-store", "--json", record, *QUICK) == 0
@@ -70,7 +64,7 @@ def test_into_the_store_and_out_again(
     assert "no alignment 'aligned'" in capsys.readouterr().err
 
 
-def test_to_a_new_store(store: Path, tmp_path: Path) -> None:
+def test_to_a_new_store(store: Path, tmp_path: Path, run: Run) -> None:
     out = tmp_path / "new.zarr"
     assert run("align", store, "--out", out, "--system", "turned", *QUICK) == 0
     assert read(out, coordinate_system="turned").sections == read(store).sections
@@ -88,14 +82,14 @@ def test_to_a_new_store(store: Path, tmp_path: Path) -> None:
     ],
 )
 def test_what_is_refused(
-    store: Path, arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+    store: Path, arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str], run: Run
 ) -> None:
     assert run("align", store, *arguments) == 2
     assert sentence in capsys.readouterr().err
 
 
 def test_a_file_has_no_coordinate_systems(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], run: Run
 ) -> None:
     file = tmp_path / "a.h5ad"
     file.write_bytes(b"x")
@@ -103,7 +97,7 @@ def test_a_file_has_no_coordinate_systems(
     assert "--into-store needs a SpatialData store" in capsys.readouterr().err
 
 
-def test_scores(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_scores(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], run: Run) -> None:
     out = tmp_path / "scores.json"
     assert run("evaluate", "align", store, "--json", out, *QUICK) == 0
     assert "neighbour correlation on genes left out" in capsys.readouterr().out

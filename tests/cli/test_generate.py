@@ -3,41 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from napari_stdiff import cli
 from napari_stdiff.data.results import list_results, load_result
-from napari_stdiff.tasks.fitted import forget
 
+pytestmark = pytest.mark.usefixtures("no_kept_models")
+Run = Callable[..., int]
 QUICK = ("--method", "typed-knn", "--neighbours", "8", "--draws", "2")
 
 
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as left_with:
-        cli.main([str(a) for a in arguments])
-    code = left_with.value.code
-    return code if isinstance(code, int) else 0
-
-
-@pytest.fixture(autouse=True)
-def _no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    forget()
-
-
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a small simulated store."""
-    path = tmp_path_factory.mktemp("cli") / "sample.zarr"
-    sizes = {"n-sections": 3, "cells-per-section": 80, "n-genes": 12, "image-size": 60}
-    assert run("sample", path, *(x for k, v in sizes.items() for x in (f"--{k}", v))) == 0
-    return path
+def store(tmp_path_factory: pytest.TempPathFactory, write_store: Callable[..., Path]) -> Path:
+    """Return a small simulated store, written by the command."""
+    return write_store(tmp_path_factory.mktemp("cli"), n_sections=3, cells_per_section=80)
 
 
 def test_generate_adds_a_result_that_says_so(
-    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], run: Run
 ) -> None:
     record, model = tmp_path / "record.json", tmp_path / "model"
     options = ["--cells", "denser", "--values", "draw", "--out", store, "--json", record]
@@ -73,6 +58,7 @@ def test_bad_input_gets_a_sentence(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    run: Run,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert run("generate", store, *options, *QUICK) == 2
@@ -80,7 +66,7 @@ def test_bad_input_gets_a_sentence(
 
 
 def test_evaluate_writes_a_table_and_a_file(
-    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], run: Run
 ) -> None:
     out = tmp_path / "scores.json"
     options = ["--methods", "knn,typed-knn", "--neighbours", "8", "--section", "section_1"]

@@ -3,48 +3,33 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from napari_stdiff import cli
 from napari_stdiff.cli.sweep import telling_gene
 from napari_stdiff.data.prediction import Prediction, Query
 from napari_stdiff.data.record import RunRecord
 from napari_stdiff.data.results import load_result
 from napari_stdiff.data.virtual import VirtualSection
-from napari_stdiff.tasks.fitted import forget
 from napari_stdiff.tasks.sweep import Sweep
 
+pytestmark = pytest.mark.usefixtures("no_kept_models")
+Run = Callable[..., int]
 KNN = ("--method", "typed-knn", "--neighbours", "8", "--draws", "2")
 NETWORK = ("--epochs", "1", "--width", "16", "--depth", "1", "--draws", "1")
 
 
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as left_with:
-        cli.main([str(a) for a in arguments])
-    code = left_with.value.code
-    return code if isinstance(code, int) else 0
-
-
-@pytest.fixture(autouse=True)
-def _no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    forget()
-
-
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a small simulated store."""
-    path = tmp_path_factory.mktemp("cli") / "sample.zarr"
-    sizes = {"n-sections": 4, "cells-per-section": 150, "n-genes": 12, "image-size": 60}
-    assert run("sample", path, *(x for k, v in sizes.items() for x in (f"--{k}", v))) == 0
-    return path
+def store(tmp_path_factory: pytest.TempPathFactory, write_store: Callable[..., Path]) -> Path:
+    """Return a small simulated store, written by the command."""
+    return write_store(tmp_path_factory.mktemp("cli"), n_sections=4, cells_per_section=150)
 
 
 def test_beyond_the_stack_is_saved_with_its_confidence(
-    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], run: Run
 ) -> None:
     out = tmp_path / "new.zarr"
     assert run("interpolate", store, "--at", "150", "--out", out, *KNN) == 2
@@ -57,7 +42,7 @@ def test_beyond_the_stack_is_saved_with_its_confidence(
 
 
 def test_a_hidden_layer_is_scored_and_saved(
-    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], run: Run
 ) -> None:
     out, record, model = tmp_path / "new.zarr", tmp_path / "r.json", tmp_path / "model"
     layer = ["--layer-key", "layer", "--hide", "Layer 2/3"]
@@ -79,7 +64,7 @@ def test_a_hidden_layer_is_scored_and_saved(
 
 
 def test_an_outermost_section_is_marked(
-    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], run: Run
 ) -> None:
     scores = tmp_path / "s.json"
     said = ["--hide", "section_1", "--methods", "linear", "--draws", "0", "--json", scores]
@@ -90,7 +75,7 @@ def test_an_outermost_section_is_marked(
 
 
 def test_sweep_writes_every_lambda(
-    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], run: Run
 ) -> None:
     to = tmp_path / "sweep.json"
     said = ["--hide", "section_2", "--values", "0.2,0.8", "--json", to]
@@ -134,6 +119,7 @@ def test_bad_sweeps_get_one_sentence(
     options: list[str],
     expected: str,
     capsys: pytest.CaptureFixture[str],
+    run: Run,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert run("sweep", store, *options) == 2
