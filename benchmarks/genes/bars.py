@@ -92,7 +92,7 @@ def on_folds(
 
 def _gain(accounts: Sequence[Account]) -> Bar:
     title = f"Over the pairs at least {GAIN:.0%} more Pearson than the best single-method rival"
-    lines, ours, theirs = [], [], []
+    lines, ours, theirs, before = [], [], [], []
     for account in (a for a in accounts if a.pair in PAIRS):
         rivals = [m for m in account.whole() if m in SINGLES or m in PEERS]
         own, best = account.score(OURS, "pcc"), account.best("pcc", rivals)
@@ -101,6 +101,7 @@ def _gain(accounts: Sequence[Account]) -> Bar:
         ours.append(own)
         theirs.append(best[1])
         floor = ALL[account.pair].floor
+        before += [own / floor[0] - 1] if any(floor) else []
         first = f"; first try: best single {floor[0]:.3f}, average {floor[1]:.3f}"
         test = account.comparisons.get(best[0])
         said = "" if test is None else f", p = {test.p:.2g}"
@@ -113,6 +114,8 @@ def _gain(accounts: Sequence[Account]) -> Bar:
     gain = mean(ours) / mean(theirs) - 1
     each = mean(a / b - 1 for a, b in zip(ours, theirs, strict=True))
     text = f"{gain:+.1%} of the mean over {len(ours)} pairs; {each:+.1%} on average."
+    if before:
+        text += f" Over the best single method of the first try {mean(before):+.1%} on average."
     return Bar(title, gain >= GAIN, text, tuple(lines))
 
 

@@ -114,6 +114,7 @@ def _in_order(row: Row, genes: Sequence[str], work: Path) -> np.ndarray:
 def gene_umap(account: Account, shots: Shots) -> Any:
     """Draw measured and predicted genes in one plane: like profiles over cells lie together."""
     import umap
+    from matplotlib.collections import LineCollection
 
     genes = len(shots.genes)
     if genes < 10:
@@ -126,10 +127,13 @@ def gene_umap(account: Account, shots: Shots) -> Any:
     figure, axes = _row(len(shots.means), 3.5)
     for axis, (method, points) in zip(axes, zip(shots.means, place[1:], strict=True), strict=True):
         lines = np.stack([place[0], points], axis=1)
-        from matplotlib.collections import LineCollection
-
-        axis.add_collection(LineCollection(lines, colors="#c9ced6", linewidths=0.5, zorder=1))
-        size = 26 if genes < 200 else 9
+        few = genes < 200
+        axis.add_collection(
+            LineCollection(
+                lines, colors="#9aa3b0", linewidths=0.5, alpha=0.7 if few else 0.12, zorder=1
+            )
+        )
+        size = 26 if few else 8
         axis.scatter(*place[0].T, s=size, color="#222222", linewidths=0, label="measured")
         axis.scatter(
             *points.T, s=size, color=_shade(method), linewidths=0, alpha=0.85, label="predicted"
@@ -158,9 +162,9 @@ def spot_distances(account: Account, shots: Shots) -> Any:
     rows = np.flatnonzero(shots.truth.std(axis=1) > 0)
     rng = np.random.default_rng(0)
     rows = np.sort(rng.choice(rows, min(_SPOTS, len(rows)), replace=False))
-    centre, scale = shots.truth[:, known].mean(axis=0), shots.truth[:, known].std(axis=0)
+    scale = shots.truth[:, known].std(axis=0)
     panels = [
-        (name, _distances((values[rows][:, known] - centre) / scale))
+        (name, _distances((values[rows][:, known] - values[:, known].mean(axis=0)) / scale))
         for name, values in shots.panels
     ]
     what = f"{account.title}: distances between {len(rows)} cells or spots"
@@ -189,7 +193,7 @@ def gene_maps(account: Account, shots: Shots) -> Any:
         column = shots.genes.index(gene)
         for axis, (name, values) in zip(line, shots.panels, strict=True):
             shade = values[:, column]
-            top = float(np.quantile(shade, 0.99)) or float(shade.max()) or 1.0
+            low, top = _range(shade)
             rank = np.argsort(shade, kind="stable")  # high values on top
             axis.scatter(
                 x[rank],
@@ -198,13 +202,14 @@ def gene_maps(account: Account, shots: Shots) -> Any:
                 s=dot_size(len(x)),
                 linewidths=0,
                 cmap="viridis",
-                vmin=0,
+                vmin=low,
                 vmax=top,
             )
-            r = "" if name == "measured" else f"r = {account.rows[name].pcc[gene]:.2f}"
-            dress(axis, f"{gene} ({which}), measured" if name == "measured" else name, r)
+            measured = name == "measured"
+            said = which if measured else f"r = {account.rows[name].pcc[gene]:.2f}"
+            dress(axis, f"{gene} {name} ({said})" if measured else f"{name}, {said}")
     figure.suptitle(
-        f"{account.title}: genes by the Pearson of {first}; colours to each panel's 99 %",
+        f"{account.title}: genes by the Pearson of {first}\ncolours: 1 to 99 % of each panel",
         fontsize=10,
     )
     return figure
@@ -346,21 +351,28 @@ def _heat_maps(
     if len(truth) < 3:
         return None
     order = leaves_list(linkage(squareform(truth, checks=False), "average"))
-    top = float(np.quantile(truth, 0.99))
-    low = float(np.quantile(truth[~np.eye(len(truth), dtype=bool)], 0.01))
-    figure, axes = _row(len(panels), 3.4)
-    image = None
+    figure, axes = _row(len(panels), 3.9)
     upper = np.triu_indices(len(truth), 1)
     for number, (axis, (name, values)) in enumerate(zip(axes, panels, strict=True)):
         part = values[np.ix_(order, order)]
+        # predicted profiles have no noise, so all of their correlations are stronger
+        low, top = _range(values[upper])
         image = axis.imshow(part, cmap="magma", vmin=low, vmax=top, interpolation="nearest")
+        bar = figure.colorbar(image, ax=axis, shrink=0.8, pad=0.02, orientation="horizontal")
+        bar.ax.tick_params(labelsize=7)
+        bar.set_label("1 - Pearson", fontsize=8)
         r = np.corrcoef(truth[upper], values[upper])[0, 1]
         _plain_axis(axis, name if number == 0 else f"{name}, r = {r:.2f}", "")
         if names is not None and number == 0:
             axis.set_yticks(range(len(order)), [names[i] for i in order], fontsize=5)
-    figure.colorbar(image, ax=axes, shrink=0.75, label="1 - Pearson", pad=0.012)
-    figure.suptitle(f"{title}; order of the measured ones' clusters", fontsize=11)
+    figure.suptitle(f"{title}\nin the order of the measured ones' clusters", fontsize=10)
     return figure
+
+
+def _range(values: np.ndarray) -> tuple[float, float]:
+    """Return what the ends of a panel's colours stand for."""
+    low, top = (float(v) for v in np.quantile(values, [0.01, 0.99]))
+    return (low, top) if top > low else (float(values.min()), float(values.max()) or 1.0)
 
 
 def _distances(rows: np.ndarray) -> np.ndarray:
