@@ -81,8 +81,9 @@ class PredictGenesWidget(RunDock[PredictGenesConfig]):
         """Show the tissue that was opened, and match the reference with it."""
         tissue = self.session.tissue
         if tissue is None or not self._same_genes(tissue):
+            kept = self.reference.source if self._same_data(tissue) else None
             self._matched_with = tissue
-            self.reference.choose(None if self._fresh else self.reference.source)
+            self.reference.choose(kept)
         self._on_reference()
         self._on_predictions()
         self._only_what_counts()
@@ -93,6 +94,13 @@ class PredictGenesWidget(RunDock[PredictGenesConfig]):
             self._matched_with is tissue
             or (self._matched_with is not None and self._matched_with.genes is tissue.genes)
         )
+
+    def _same_data(self, tissue: Tissue | None) -> bool:
+        """Whether this is the same file or store, perhaps read another way."""
+        before = self._matched_with
+        if tissue is None or before is None or not tissue.origin.path:
+            return False
+        return tissue.origin.path == before.origin.path
 
     def on_layers(self, *_: object) -> None:
         """Offer the tables of the viewer's layers, as data and as a reference."""
