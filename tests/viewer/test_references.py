@@ -49,6 +49,19 @@ def test_tables_of_the_open_store_but_its_own_and_results(
     assert found.readable is sdata["single_cells"]
 
 
+def test_the_file_that_lies_beside_the_data(
+    qapp: Any, small_tissue: Tissue, cells: AnnData, tmp_path: Path
+) -> None:
+    cells.write_h5ad(tmp_path / "brain_reference.h5ad")
+    (tmp_path / "brain.h5ad").touch()
+    viewer = ViewerModel()
+    session = session_of(viewer)
+    session.set_tissue(small_tissue, str(tmp_path / "brain.h5ad"))
+    (found,) = candidates(session, [])
+    assert found.label == "brain_reference.h5ad"
+    assert read_reference(found.readable).n_cells == 30
+
+
 def test_the_samples_own_and_tables_of_layers(
     qapp: Any, small_tissue: Tissue, cells: AnnData
 ) -> None:

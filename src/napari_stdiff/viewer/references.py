@@ -60,13 +60,19 @@ def of_file(path: str) -> Source:
 
 
 def candidates(session: Session, layers: Iterable[Layer]) -> list[Source]:
-    """Return what is at hand: the sample's own, other tables of the store, tables of layers."""
+    """Return what is at hand: the sample's own, a file beside the data, tables, layers' tables.
+
+    The file is called like the data with ``_reference`` behind it.
+    """
     found: list[Source] = []
     if session.reference is not None:
         found.append(Source("reference of the sample", session.reference))
     tissue, store = session.tissue, session.store
     measured = tissue.origin.table if tissue is not None else ""
     if isinstance(store, str):
+        beside = Path(store).with_name(f"{Path(store).stem}_reference.h5ad")
+        if beside.is_file():  # as the command that writes the sample leaves it
+            found.append(of_file(str(beside)))
         found += [
             Source(f"table {name} of the open store", store, name)
             for name in tables_on_disk(Path(store))
