@@ -22,6 +22,8 @@ WITH_DOCTESTS = sorted(
     if ">>> " in path.read_text(encoding="utf-8")
 )
 
+PAGES = ["README.md", "docs/python.md", "docs/generate.md", "docs/predict-genes.md"]
+
 
 def _modules_after(code: str) -> set[str]:
     report = f"{code}\nimport json, sys; print(json.dumps(sorted(sys.modules)))"
@@ -36,7 +38,8 @@ def test_import_is_cheap() -> None:
 
 
 def test_config_needs_nothing_heavy() -> None:
-    code = "import napari_stdiff as st; st.InterpolateConfig(); st.ReadConfig()"
+    code = "import napari_stdiff as st; st.InterpolateConfig(); st.PredictGenesConfig()"
+    code += "; st.ReadConfig()"
     assert _modules_after(code).isdisjoint(HEAVY)
 
 
@@ -70,7 +73,7 @@ def test_version_is_in_the_changelog(project_root: Path) -> None:
     assert f"## [{napari_stdiff.__version__}]" in changelog
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/python.md", "docs/generate.md"])
+@pytest.mark.parametrize("page", PAGES)
 def test_python_on_the_page_runs(
     page: str, project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
