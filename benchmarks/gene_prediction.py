@@ -64,11 +64,12 @@ def main(said: list[str] | None = None) -> int:
     )
     shares = [float(share) for share in _list(args.removed)]
     fewer = runner.thinned(units, shares, args.thin_slow)
-    steps = runner.stepped(units, OURS, [int(n) for n in _list(args.steps)])
+    numbers = [int(n) for n in _list(args.steps)]
+    steps = runner.stepped(units, OURS, numbers, _list(args.steps_cases))
     timing = Timing()
     if not args.report:
         limit, again = 3600 * args.limit, args.retry
-        everything = [*units, *steps, *fewer]
+        everything = [*units, *(u for some in steps.values() for u in some), *fewer]
         runner.run(
             everything, args.data, args.work, _say, jobs=args.jobs, limit=limit, again=again
         )
@@ -123,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N,..",
         help="sampling steps of the default model to compare; empty for none",
     )
+    add("--steps-cases", default="", metavar="PAIR,..", help="pairs for --steps; default: all")
     add("--quick", action="store_true", help="a small simulated tissue and three quick baselines")
     add("--report", action="store_true", help="run nothing; report what is there")
     add("--retry", action="store_true", help="run again what ended with an error")

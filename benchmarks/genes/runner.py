@@ -9,11 +9,12 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from time import perf_counter
 
 from napari_stdiff.methods.genes.registry import gene_methods
+from napari_stdiff.methods.genes.settings import GeneSettings
 
 from .cases import ALL, available
 from .peers import PEERS, runnable
@@ -26,8 +27,6 @@ METHODS = (
     *("ridge", "pls", "knn", "gene-kernel-ridge", "sinkhorn", "spage-like"),
     *("stack", "stack-network", "spadit", "spadit-paper", "gimvi", "transimp", "tangram"),
 )
-REMOVED = (0.1, 0.3, 0.5, 0.7)
-STEPS = (8, 1000)
 Say = Callable[[str], None]
 
 
@@ -71,32 +70,28 @@ def plan(
 
 
 def thinned(units: Sequence[Unit], shares: Sequence[float], slow: bool) -> list[Unit]:
-    """Return the units again on tissues with fewer counts.
+    """Return the units again on tissues with fewer counts, without draws.
 
     Intensities have no counts to lose; slow methods take part only where that is asked for.
     """
     return [
-        _with(unit, removed=share)
+        replace(unit, removed=share, draws=0)
         for unit in units
         if ALL[unit.pair].counts and (slow or not unit.slow)
         for share in shares
     ]
 
 
-def stepped(units: Sequence[Unit], method: str, steps: Sequence[int]) -> list[Unit]:
-    """Return the units of a method again with numbers of sampling steps."""
-    return [
-        _with(unit, settings=(("sampler_steps", n),))
+def stepped(
+    units: Sequence[Unit], method: str, steps: Sequence[int], pairs: Sequence[str]
+) -> dict[int, list[Unit]]:
+    """Return number of sampling steps -> the units of a method with it, on some pairs."""
+    own = [u for u in units if u.method == method and (not pairs or u.pair in pairs)]
+    usual = GeneSettings().sampler_steps
+    return {
+        n: own if n == usual else [replace(u, settings=(("sampler_steps", n),)) for u in own]
         for n in steps
-        for unit in units
-        if unit.method == method
-    ]
-
-
-def _with(unit: Unit, **changes: object) -> Unit:
-    from dataclasses import replace
-
-    return replace(unit, **changes)  # type: ignore[arg-type]
+    }
 
 
 def run(
@@ -127,7 +122,7 @@ def run(
         Also run what ended with an error before.
     """
     waiting = []
-    for unit in units:
+    for unit in dict.fromkeys(units):
         found = done(unit, work)
         if found is None or (again and "error" in found):
             if found is not None:

@@ -149,7 +149,7 @@ class Account:
 def gather(
     units: Sequence[Unit],
     fewer: Sequence[Unit],
-    steps: Sequence[Unit],
+    steps: Mapping[int, Sequence[Unit]],
     work: Path,
     data: Path,
 ) -> list[Account]:
@@ -157,8 +157,10 @@ def gather(
 
     Parameters
     ----------
-    units, fewer, steps
-        Of the comparison, on thinned counts, and with numbers of sampling steps.
+    units, fewer
+        Of the comparison, and on thinned counts.
+    steps
+        Number of sampling steps -> units with it.
     work, data
         Folders of the results and of the pairs.
     """
@@ -171,7 +173,8 @@ def gather(
         if rows:
             _reliability(account, work, data)
             _thin(account, [u for u in fewer if u.pair == pair], work)
-            _step(account, [u for u in steps if u.pair == pair], work)
+            for n, some in steps.items():
+                _step(account, n, [u for u in some if u.pair == pair], work)
         accounts.append(account)
     return accounts
 
@@ -284,15 +287,13 @@ def _thin(account: Account, units: Sequence[Unit], work: Path) -> None:
             account.thinned[share] = found
 
 
-def _step(account: Account, units: Sequence[Unit], work: Path) -> None:
-    for steps in sorted({int(dict(u.settings)["sampler_steps"]) for u in units}):
-        own = [u for u in units if dict(u.settings)["sampler_steps"] == steps]
-        rows, errors = _rows(own, work)
-        account.errors |= {f"{who}, {steps} steps": what for who, what in errors.items()}
-        for row in rows.values():
-            if len(row.folds) == account.folds:
-                means = row.scores.means
-                account.stepped[steps] = {k: means[k] for k in ("pcc", "crps")}
+def _step(account: Account, steps: int, units: Sequence[Unit], work: Path) -> None:
+    rows, errors = _rows(units, work)
+    account.errors |= {f"{who}, {steps} steps": what for who, what in errors.items()}
+    for row in rows.values():
+        if len(row.folds) == account.folds:
+            means = row.scores.means
+            account.stepped[steps] = {k: means[k] for k in ("pcc", "crps")}
 
 
 def predicted(row: Row, work: Path) -> tuple[np.ndarray, list[str], np.ndarray]:

@@ -237,7 +237,7 @@ def test_from_units_to_the_report(here: list[str], tmp_path: Path) -> None:
     runner.run(units, Path(), tmp_path, said.append, again=True)
     assert all("/pls/" in key for key in here[count:])
 
-    (account,) = summary.gather(units, fewer, [], tmp_path, Path())
+    (account,) = summary.gather(units, fewer, {}, tmp_path, Path())
     assert account.whole() == ["ridge", "knn"]
     assert account.errors["pls, fold 0"] == "MemoryError"
     assert account.sizes == {"cells": N_CELLS, "reference_cells": N_REFERENCE, "genes": 13}
@@ -255,6 +255,25 @@ def test_from_units_to_the_report(here: list[str], tmp_path: Path) -> None:
     assert set(found["pairs"][0]["methods"]["knn"]["per_gene"]) == {f"g{i}" for i in range(13)}
 
 
+def test_sampling_steps_are_compared_on_the_pairs_that_are_named() -> None:
+    units = planned(["ridge", "knn"])
+    found = runner.stepped(units, "knn", [8, 50], [])
+    assert found[8] == [u for u in units if u.method == "knn"]  # the usual number: no run more
+    assert [dict(u.settings) for u in found[50]] == [{"sampler_steps": 50}] * 3
+    assert {u.key for u in found[8]}.isdisjoint(u.key for u in found[50])
+    assert runner.stepped(units, "knn", [50], ["merfish"]) == {50: []}
+
+
+def test_the_whole_task_is_timed(tmp_path: Path) -> None:
+    timing = studies.Timing("ridge", cells=60, genes=15, reference=50, wanted=4, cores=1)
+    assert studies.timed(timing, tmp_path) is None
+    studies.run_timing(timing, tmp_path)
+    found = studies.timed(timing, tmp_path)
+    assert found["found"] == {"cells": 60, "genes": 4}
+    assert found["seconds"] > 0
+    assert bars.bars([], found)[3].met
+
+
 def test_pictures_are_drawn_of_what_is_there(here: list[str], tmp_path: Path, monkeypatch) -> None:
     from genes import figures
 
@@ -263,7 +282,7 @@ def test_pictures_are_drawn_of_what_is_there(here: list[str], tmp_path: Path, mo
     units = planned(["knn", "ridge"])
     fewer = runner.thinned(units, [0.5], slow=False)
     runner.run([*units, *fewer], Path(), tmp_path, print)
-    accounts = summary.gather(units, fewer, [], tmp_path, Path())
+    accounts = summary.gather(units, fewer, {}, tmp_path, Path())
     made = figures.draw_figures(accounts, tmp_path / "out", tmp_path, Path(), print)
     names = [path.stem.removeprefix("benchmark-genes-") for path in made]
     assert names == [
