@@ -270,3 +270,11 @@ def test_a_sample_that_cannot_be_written_leaves_nothing_behind(tmp_path, monkeyp
     with pytest.raises(StdiffError, match="No space left"):
         write_sample(tmp_path / "s.zarr", **SMALL)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_hidden_genes_are_those_that_only_the_reference_has() -> None:
+    made = simulate(n_sections=3, cells_per_section=50, n_genes=10, n_extra_genes=5, image_size=60)
+    panel = set(made.sdata["table"].var_names)
+    assert set(made.hidden_genes) == set(made.reference.var_names) - panel
+    assert len(made.hidden_genes) == 5
+    assert not set(made.hidden_genes) & panel
