@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -18,6 +19,7 @@ _JUDGED = 80  # visible genes that the choice of likeness is judged on
 _POOLS = (8, 12, 20, 40, 80)
 _LIKENESS = {"level": (1.0, 0.0), "both": (1.0, 0.5), "deviation": (0.5, 1.0)}
 _GOLDEN = 0.6180339887498949
+_LEVELS = 128  # of a distribution, that a value's place is found between
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Spread:
         errors = np.zeros(2)
         for j in judged:
             value, measured = mean[rows, j].astype(np.float64), truth[rows, j]
-            line = _on_line(value, _Entries(value, chosen._pooled(features[j], j)).expected())
+            line = _on_line(value, Entries(value, chosen._pooled(features[j], j)).expected())
             errors += [np.sqrt(((x - measured) ** 2).mean()) for x in (value, line)]
         return replace(chosen, relevel=bool(errors[1] < errors[0]))
 
@@ -114,8 +116,8 @@ class Spread:
 
     def drawing(self, mean: np.ndarray, names: Sequence[str] | np.ndarray, seed: int) -> Drawing:
         """Return what makes the draws of :meth:`draws` one by one."""
-        starts = [_generator(seed, str(n)).random(len(mean), dtype=np.float32) for n in names]
-        return Drawing([self._entries(mean[:, j]) for j in range(len(starts))], starts)
+        starts = [generator_of(seed, str(n)).random(len(mean), dtype=np.float32) for n in names]
+        return Drawing([self.entries(mean[:, j]) for j in range(len(starts))], starts)
 
     def calibrated(self, mean: np.ndarray) -> np.ndarray:
         """Return (cells, wanted) float32 `mean` at the level that the tissue would measure.
@@ -128,7 +130,7 @@ class Spread:
         if self.relevel:
             for j in range(mean.shape[1]):
                 value = mean[:, j].astype(np.float64)
-                out[:, j] = _on_line(value, self._entries(mean[:, j]).expected())
+                out[:, j] = _on_line(value, self.entries(mean[:, j]).expected())
         return out
 
     def facts(self) -> dict[str, Any]:
@@ -167,15 +169,24 @@ class Spread:
         loss = np.maximum(at * apart, (at - 1) * apart).mean(axis=(1, 2))
         return float((loss * np.diff(EDGES)).sum())
 
-    def _entries(self, mean: np.ndarray) -> _Entries:
-        return _Entries(mean, self._pooled(_features(mean[:, None])[0]))
+    def entries(self, mean: np.ndarray, without: int | None = None) -> Entries:
+        """Return the distributions of one gene's cells.
+
+        Parameters
+        ----------
+        mean
+            (cells,) its prediction.
+        without
+            Number of a visible gene that is to have no say: the gene itself, while it is hidden.
+        """
+        return Entries(mean, self._pooled(_features(mean[:, None])[0], without))
 
 
 @dataclass(frozen=True)
 class Drawing:
     """Draws of wanted genes, made one by one so that a run can be cancelled between two."""
 
-    _entries: list[_Entries]
+    _entries: list[Entries]
     _starts: list[np.ndarray]
 
     def draw(self, number: int) -> np.ndarray:
@@ -186,7 +197,7 @@ class Drawing:
         return out
 
 
-class _Entries:
+class Entries:
     """The distributions of one gene's cells: places between the bins of its pooled values."""
 
     def __init__(self, mean: np.ndarray, pooled: np.ndarray) -> None:
@@ -218,6 +229,27 @@ class _Entries:
         high = (1 - part) * others[self._low + 1, q] + part * others[self._low + 1, q + 1]
         value = (1 - self._part) * low + self._part * high
         return np.where(u < self._zero, 0, value)
+
+    def some(self, cells: np.ndarray) -> Entries:
+        """Return the distributions of some of the cells."""
+        out = copy(self)
+        out._low, out._part, out._zero = (x[cells] for x in (self._low, self._part, self._zero))
+        return out
+
+    def places(self, values: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """Return (cells,) shares of the distributions that lie below `values`.
+
+        Where a share of a distribution lies at the value itself, as at zero, the place within it
+        is that of the uniform `u` (the randomised probability integral transform).
+        """
+        levels = np.arange(1, _LEVELS, dtype=np.float32) / _LEVELS
+        below = np.zeros(len(values), dtype=np.int64)
+        up_to = np.zeros(len(values), dtype=np.int64)
+        for level in levels:
+            quantile = self.at(np.full(len(values), level, dtype=np.float32))
+            below += quantile < values
+            up_to += quantile <= values
+        return np.asarray((below + (up_to - below + 1) * u) / _LEVELS)
 
     def expected(self) -> np.ndarray:
         """Return (cells,) means."""
@@ -267,6 +299,7 @@ def _quantiles(ascending: np.ndarray, at: np.ndarray) -> np.ndarray:
     return np.asarray((1 - part) * ascending[:, low] + part * ascending[:, high])
 
 
-def _generator(seed: int, name: str) -> np.random.Generator:
+def generator_of(seed: int, name: str) -> np.random.Generator:
+    """Return the random numbers of a gene: its own, whichever others are asked for."""
     digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
     return np.random.default_rng([seed, int.from_bytes(digest, "little")])

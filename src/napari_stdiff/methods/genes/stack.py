@@ -31,54 +31,67 @@ _PAIR, _SORTED, _AVERAGED, _DRAWN = 1.2e-10, 6e-8, 1.2e-6, 6e-8
 
 
 @dataclass(frozen=True)
-class Hidden:
-    """Visible genes, each guessed at while it was hidden with its fold.
+class Guessed:
+    """Genes that were guessed at.
 
     Attributes
     ----------
-    genes
-        (judged,) columns of ``panel.genes`` that were guessed at.
     guesses
-        (guesses, cells, judged) float32, standardised.
-    levels, deviations
-        (judged,) of the genes as the nearest reference cells, and the reference, have them.
+        (guesses, cells, genes) float32, standardised over cells.
+    levels
+        (genes,) mean expression as the nearest reference cells have it.
+    deviations, zeros
+        (genes,) deviation and share of zeros over the reference.
     """
 
-    genes: np.ndarray
     guesses: np.ndarray
     levels: np.ndarray
     deviations: np.ndarray
+    zeros: np.ndarray
+
+    @classmethod
+    def of(cls, fitted: Guesses, profiles: np.ndarray) -> Self:
+        """Guess at genes with (reference cells, genes) `profiles`."""
+        guesses, levels = fitted.at(profiles)
+        return cls(guesses, levels, profiles.std(axis=0), (profiles == 0).mean(axis=0))
+
+    def on_scale(self, expected: np.ndarray) -> np.ndarray:
+        """Bring (cells, genes) standardised expectations to the reference's scale, float32."""
+        return np.asarray(self.levels + expected * self.deviations, dtype=np.float32)
 
 
 def hide_in_turn(
     panel: Panel, near: Neighbourhood, config: GeneSettings, monitor: Monitor
-) -> Hidden:
+) -> tuple[np.ndarray, Guessed]:
     """Guess at each visible gene from the others, a fold at a time.
 
-    Where there are too many values, some of the genes, evenly dealt over the folds.
+    Returns
+    -------
+    tuple
+        (judged,) columns of ``panel.genes`` that were guessed at (where there are too many
+        values, some of the genes, evenly dealt over the folds), and the guesses.
     """
     parts = gene_folds(len(panel.genes), config.inner_folds, config.seed)
     most = max(_ENTRIES // panel.n_cells // len(parts), 2)
     chosen = [hidden[:: -(-len(hidden) // most)] for _, hidden in parts]
     genes = np.sort(np.concatenate(chosen))
     guesses = np.empty((len(Guesses.names()), panel.n_cells, len(genes)), dtype=np.float32)
-    levels, deviations = np.empty(len(genes)), np.empty(len(genes))
+    told = np.empty((3, len(genes)))
     for i, (_, hidden) in enumerate(parts):
-        monitor.check()
         inner = panel.without(panel.genes[hidden])
         with monitor.stage(f"Fold {i + 1} of {len(parts)}", share=1 / (len(parts) - i)):
             fitted = Guesses(inner, near, monitor)
-        profiles = inner.profiles(panel.genes[chosen[i]])
+        one = Guessed.of(fitted, inner.profiles(panel.genes[chosen[i]]))
         at = np.searchsorted(genes, chosen[i])
-        guesses[:, :, at], levels[at] = fitted.at(profiles)
-        deviations[at] = profiles.std(axis=0)
-    return Hidden(genes, guesses, levels, deviations)
+        guesses[:, :, at] = one.guesses
+        told[:, at] = one.levels, one.deviations, one.zeros
+    return genes, Guessed(guesses, *told)
 
 
-def weigh(hidden: Hidden, truth: np.ndarray) -> np.ndarray:
-    """Return (guesses,) weights from genes that were hidden and their (cells, judged) truth."""
+def weigh(guesses: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return (guesses,) weights from (guesses, cells, genes) and the (cells, genes) truth."""
     goal = standardise(truth)
-    flat = hidden.guesses.reshape(len(hidden.guesses), -1)
+    flat = guesses.reshape(len(guesses), -1)
     n = flat.shape[1]
     gram = np.asarray(flat @ flat.T, dtype=np.float64) / n
     return positive_weights(gram, np.asarray(flat @ goal.ravel(), dtype=np.float64) / n)
@@ -103,23 +116,36 @@ class Stack(GeneMethod):
         """Guess at visible genes while they are hidden, weigh the guesses, learn their spread."""
         self.config = config
         near = Neighbourhood(panel.coords, panel.section)
-        with monitor.stage("Predicting visible genes from each other", share=0.8):
-            hidden = hide_in_turn(panel, near, config, monitor)
-        self._learn(panel, hidden, monitor)
+        with monitor.stage("Predicting visible genes from each other", share=0.75):
+            self.judged, hidden = hide_in_turn(panel, near, config, monitor)
+        truth = panel.tissue[:, self.judged]
+        self.weights = weigh(hidden.guesses, truth)
+        self._panel, self._near = panel, near
+        with monitor.stage("Learning from them", share=0.6):
+            expected = self._learn(hidden, truth, monitor)
+        with monitor.stage("Learning the spread", share=0.4):
+            self._learn_spread(hidden, expected, truth, monitor)
+        raw = hidden.on_scale(expected)
+        self._held_out: np.ndarray | None = floored(self.spread.calibrated(raw), panel)
         with monitor.stage("Fitting"):
-            self._take(panel, Guesses(panel, near, monitor))
+            self._guesses = Guesses(panel, near, monitor)
         return self
 
-    def _learn(self, panel: Panel, hidden: Hidden, monitor: Monitor) -> None:
-        """Choose the weights, and learn the spread of what they give."""
-        truth = panel.tissue[:, hidden.genes]
-        self.weights = weigh(hidden, truth)
-        expected = weighted(hidden.guesses, self.weights)
-        raw = on_scale(expected, hidden.levels, hidden.deviations)
+    def _learn(self, hidden: Guessed, truth: np.ndarray, monitor: Monitor) -> np.ndarray:
+        """Return (cells, judged) what is expected of visible genes while they are hidden."""
         monitor.check()
-        self.spread = Spread.fit(raw, truth, self.config.seed)
-        self.judged = hidden.genes
-        self._held_out: np.ndarray | None = floored(self.spread.calibrated(raw), panel)
+        return weighted(hidden.guesses, self.weights)
+
+    def _learn_spread(
+        self, hidden: Guessed, expected: np.ndarray, truth: np.ndarray, monitor: Monitor
+    ) -> None:
+        """Learn how far the truth lies from what is expected."""
+        monitor.check()
+        self.spread = Spread.fit(hidden.on_scale(expected), truth, self.config.seed)
+
+    def _expect(self, guessed: Guessed) -> np.ndarray:
+        """Return (cells, genes) what is expected of wanted genes, standardised."""
+        return weighted(guessed.guesses, self.weights)
 
     def held_out(self) -> np.ndarray | None:
         """Return (cells, shared) means of visible genes, each predicted while it was hidden.
@@ -137,7 +163,8 @@ class Stack(GeneMethod):
     ) -> Prediction:
         """Predict `genes`; each draw takes its values from the spread."""
         names = np.array([str(gene) for gene in genes], dtype=object)
-        _, raw = self._expected(names)
+        guessed = Guessed.of(self._guesses, self._panel.profiles(names))
+        raw = guessed.on_scale(self._expect(guessed))
         mean = floored(self.spread.calibrated(raw), self._panel)
         monitor.step(1, 1 + n_draws)
         if not n_draws:
@@ -146,13 +173,6 @@ class Stack(GeneMethod):
         draws = collect(drawing.draw, n_draws, mean.shape, monitor)
         std = None if draws is None else draws.std(axis=0)
         return Prediction(names, mean, std, draws, complete(draws, n_draws))
-
-    def _expected(self, names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return (guesses, cells, names), and their weighted sum on the reference's scale."""
-        profiles = self._panel.profiles(names)
-        guesses, levels = self._guesses.at(profiles)
-        expected = weighted(guesses, self.weights)
-        return guesses, on_scale(expected, levels, profiles.std(axis=0))
 
     def facts(self) -> dict[str, Any]:
         """Return the weights of the guesses and the spread's choices."""
@@ -178,20 +198,17 @@ class Stack(GeneMethod):
         meta, tensors = read_model(folder, cls.id)
         refuse_other_panel(meta, panel)
         method = cls()
+        method.config = GeneSettings.kept(meta["config"])
+        method._held_out = None
+        method._panel, method._near = panel, Neighbourhood(panel.coords, panel.section)
         method._unpack(meta, tensors)
-        near = Neighbourhood(panel.coords, panel.section)
-        method._take(panel, Guesses(panel, near, Monitor()))
+        method._guesses = Guesses(panel, method._near, Monitor())
         return method
 
     def _unpack(self, meta: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
-        self.config = GeneSettings.kept(meta["config"])
         self.weights = np.asarray(tensors["weights"])
         self.judged = np.asarray(tensors["judged"])
         self.spread = Spread.unpack(meta, tensors)
-        self._held_out = None
-
-    def _take(self, panel: Panel, guesses: Guesses) -> None:
-        self._panel, self._guesses = panel, guesses
 
     @classmethod
     def cost(cls, panel: Panel, config: GeneSettings, n_genes: int) -> Cost:
@@ -207,11 +224,6 @@ class Stack(GeneMethod):
         values += 6 * cells * shared + reference * (shared + n_genes) + block
         values += (config.draws + 4) * cells * n_genes
         return Cost(0, seconds, 50 + 4 * values / 2**20)
-
-
-def on_scale(expected: np.ndarray, levels: np.ndarray, deviations: np.ndarray) -> np.ndarray:
-    """Bring (cells, genes) standardised expectations to the reference's scale, float32."""
-    return np.asarray(levels + expected * deviations, dtype=np.float32)
 
 
 def floored(values: np.ndarray, panel: Panel) -> np.ndarray:
