@@ -15,6 +15,7 @@ from .summary import LOWER, OURS, STACKS, Account
 SINGLES = ("ridge", "pls", "knn", "gene-kernel-ridge", "sinkhorn", "spage-like")
 GAIN, FASTER, LOSS = 0.05, 5.0, 0.01
 LOW, HIGH = 0.76, 0.84
+_FEW = 0.01  # share of entries under which zeros or non-zeros are not judged
 _NAMES = {"pcc": "mean Pearson", "accuracy_score": "accuracy score", "crps": "CRPS"}
 
 
@@ -192,6 +193,10 @@ def _apart(accounts: Sequence[Account]) -> Bar:
             expected = account.score(OURS, f"coverage80_{kind}_expected")
             if share is None:
                 continue
+            some = _part(account, kind)
+            if some < _FEW:
+                lines.append(f"{account.title}, {kind}: {some:.2%} of the entries, too few")
+                continue
             reached.append(LOW <= share <= HIGH)
             said = ""
             if expected is not None:
@@ -206,6 +211,12 @@ def _apart(accounts: Sequence[Account]) -> Bar:
         f"{sum(near)} of {len(near)}: where most draws are zero, none covers 80 % of non-zeros."
     )
     return Bar(found.title, found.met, text, found.lines)
+
+
+def _part(account: Account, kind: str) -> float:
+    """Return the share of entries whose truth is zero, or is not."""
+    counts = account.rows[OURS].scores.counts
+    return float(counts[f"n_{kind.removesuffix('s')}"].sum() / counts["n"].sum())
 
 
 def _guard(accounts: Sequence[Account]) -> Bar:

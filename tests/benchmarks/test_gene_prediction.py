@@ -383,6 +383,8 @@ def test_other_bars() -> None:
     assert apart.met is False
     assert "2 of 2" in apart.summary
     assert guard.met
+    account.rows["spadit"].scores.counts["n_zero"] = 0.5
+    assert "0.50% of the entries, too few" in bars.bars([account], None)[-2].lines[0]
     account.rows["spadit"].unmoved = False
     assert bars.bars([account], None)[-1].met is False
 
