@@ -45,6 +45,8 @@ def main(said: list[str] | None = None) -> int:
 
     pairs = _list(args.cases) or (["quick"] if args.quick else list(PAIRS))
     methods = _list(args.methods) or list(QUICK if args.quick else runner.default_methods())
+    if not args.methods and not args.quick:  # what a peer left before is part of the report
+        methods = runner.with_results(methods, pairs, args.work)
     wrong = [p for p in pairs if p not in ALL]
     wrong += [m for m in methods if m not in runner.known_methods()]
     if wrong:
@@ -70,9 +72,8 @@ def main(said: list[str] | None = None) -> int:
     if not args.report:
         limit, again = 3600 * args.limit, args.retry
         everything = [*units, *(u for some in steps.values() for u in some), *fewer]
-        runner.run(
-            everything, args.data, args.work, _say, jobs=args.jobs, limit=limit, again=again
-        )
+        there = runner.installed(everything, _say)
+        runner.run(there, args.data, args.work, _say, jobs=args.jobs, limit=limit, again=again)
         if OURS in methods and not args.quick:
             runner.time_alone(timing, args.data, args.work, _say)
     accounts = gather(units, fewer, steps, args.work, args.data)

@@ -42,6 +42,22 @@ def default_methods() -> tuple[str, ...]:
     return tuple(m for m in METHODS if m in there)
 
 
+def with_results(methods: Sequence[str], pairs: Sequence[str], work: Path) -> list[str]:
+    """Return the methods, and the peers that left results in `work` when they were installed."""
+    left = {
+        path.parent.name for pair in pairs for path in (work / pair).glob("*/removed0/*/*.json")
+    }
+    return [m for m in METHODS if m in methods or (m in PEERS and m in left)]
+
+
+def installed(units: Sequence[Unit], say: Say) -> list[Unit]:
+    """Return the units that can run here; what a missing peer has not done is said."""
+    missing = {u.method for u in units if u.method in PEERS and not PEERS[u.method].installed}
+    for name in sorted(missing):
+        say(f"{PEERS[name].title} is not installed here; what it did before is in the report.")
+    return [u for u in units if u.method not in missing]
+
+
 def plan(
     pairs: Sequence[str],
     methods: Sequence[str],

@@ -255,6 +255,20 @@ def test_from_units_to_the_report(here: list[str], tmp_path: Path) -> None:
     assert set(found["pairs"][0]["methods"]["knn"]["per_gene"]) == {f"g{i}" for i in range(13)}
 
 
+def test_a_peer_that_is_not_here_keeps_its_place_in_the_report(
+    tmp_path: Path, monkeypatch
+) -> None:
+    gone = replace(peers.PEERS["gimvi"], module="no_such_module")
+    monkeypatch.setitem(peers.PEERS, "gimvi", gone)
+    units, said = planned(["knn", "gimvi"]), []
+    assert {u.method for u in runner.installed(units, said.append)} == {"knn"}
+    assert "gimVI" in said[0]
+    assert runner.with_results(["knn"], ["quick"], tmp_path) == ["knn"]
+    own = next(u for u in units if u.method == "gimvi")
+    unit.write(own, tmp_path, {"error": "none"})
+    assert runner.with_results(["knn"], ["quick"], tmp_path) == ["knn", "gimvi"]
+
+
 def test_sampling_steps_are_compared_on_the_pairs_that_are_named() -> None:
     units = planned(["ridge", "knn"])
     found = runner.stepped(units, "knn", [8, 50], [])
