@@ -90,7 +90,7 @@ def _pair(account: Account) -> list[str]:
             f"{sizes['cells']:,} {rows}, {sizes['genes']:,} shared genes in {account.folds} "
             f"folds, {sizes['reference_cells']:,} reference cells. {held.note}".rstrip(),
             "",
-            *_scores(account, account.whole(), account.means),
+            *(_scores(account, account.whole(), account.means) if account.whole() else []),
             "",
             *_added(account),
         ]
