@@ -49,9 +49,9 @@ def test_cells_are_no_grid() -> None:
 def test_cells_that_keep_their_distance_are_no_grid() -> None:
     rng = np.random.default_rng(0)
     cells = np.empty((0, 2))
-    while len(cells) < 400:
+    while len(cells) < 400:  # any farther apart, they hardly fit
         new = rng.uniform(0, 16, 2)
-        if not len(cells) or np.linalg.norm(cells - new, axis=1).min() > 0.68:
+        if not len(cells) or np.linalg.norm(cells - new, axis=1).min() > 0.66:
             cells = np.vstack([cells, new])
     nearest = np.sort(np.linalg.norm(cells[:, None] - cells, axis=2), axis=1)[:, 1]
     assert nearest.std() < 0.15 * nearest.mean()
