@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from ...compute.monitor import Monitor
 from ...diffusion.fit import Loss, train
 
+N = TypeVar("N", bound=nn.Module)
 PARTS = 3  # groups of visible genes that are left out of training in turn
 BATCH = 2048
 RATE = 2e-3
@@ -83,13 +85,13 @@ def groups_of_genes(n_genes: int, seed: int) -> np.ndarray:
 
 
 def fit_on(
-    make: Callable[[], nn.Module],
+    make: Callable[[], N],
     loss: Callable[[nn.Module, Tensor, torch.Generator], Tensor],
     rows: np.ndarray,
     steps: int,
     seed: int,
     monitor: Monitor,
-) -> nn.Module:
+) -> N:
     """Train a new network on the entries `rows`; the global generator stays as it was."""
     index = torch.from_numpy(rows)
 
@@ -100,7 +102,7 @@ def fit_on(
         torch.manual_seed(seed)
         network = make()
     wrapped: Loss = of_batch
-    return train(
+    trained = train(
         network,
         wrapped,
         len(rows),
@@ -110,11 +112,13 @@ def fit_on(
         seed=seed,
         monitor=monitor,
     ).network
+    assert isinstance(trained, type(network))
+    return trained
 
 
 def fit_corrections(
     entries: Entries, width: int, steps: int, seed: int, device: torch.device, monitor: Monitor
-) -> list[nn.Module]:
+) -> list[Correction]:
     """Return one network for each group of genes, trained on the other groups."""
     group = groups_of_genes(int(entries.gene.max()) + 1, seed)[entries.gene]
     conditions, goal = entries.conditions.to(device), entries.goal.to(device)
@@ -150,7 +154,7 @@ def evaluate(network: nn.Module, conditions: np.ndarray, device: torch.device) -
     return np.asarray(torch.cat(parts).numpy().reshape(conditions.shape[:2]))
 
 
-def pack(networks: list[nn.Module], name: str) -> dict[str, np.ndarray]:
+def pack(networks: Sequence[nn.Module], name: str) -> dict[str, np.ndarray]:
     """Return the networks' weights by name."""
     return {
         f"{name}.{i}.{key}": value.cpu().numpy()
@@ -159,11 +163,9 @@ def pack(networks: list[nn.Module], name: str) -> dict[str, np.ndarray]:
     }
 
 
-def unpack(
-    tensors: Mapping[str, np.ndarray], name: str, make: Callable[[], nn.Module]
-) -> list[nn.Module]:
+def unpack(tensors: Mapping[str, np.ndarray], name: str, make: Callable[[], N]) -> list[N]:
     """Undo :func:`pack`."""
-    networks: list[nn.Module] = []
+    networks: list[N] = []
     while any(key.startswith(f"{name}.{len(networks)}.") for key in tensors):
         start = f"{name}.{len(networks)}."
         state = {

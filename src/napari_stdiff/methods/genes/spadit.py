@@ -7,22 +7,27 @@ from typing import Any
 
 import numpy as np
 from scipy.special import ndtr
-from torch import nn
 
 from ...compute.device import few_threads
 from ...compute.monitor import Monitor
+from ...data.panel import Panel
 from ...data.prediction import Prediction
-from ..base import collect, complete
+from ...scoring.correlation import column_pearson
+from ..base import Cost, collect, complete
+from .conditions import Conditions
 from .corrections import fit_on, groups_of_genes, pack, some_cells, unpack
+from .guesses import Guesses
 from .noise import SharedNoise, scores_of
-from .residual import between, loss_of, make, solve
-from .spread import Spread, generator_of
+from .residual import NODES, Residual, between, loss_of, solve
+from .settings import GeneSettings
+from .spread import Spread, generator_of, on_line
 from .stack import Guessed, floored
 from .stack_network import StackNetwork
 
 _STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
+_SHARES = (0.0, 0.25, 0.5, 0.75)  # of the distribution's mean in the mean that is shown
 _WIDTH, _DEPTH, _STEPS = 48, 1, 250
-_JUDGED = 40_000  # entries that the strength is chosen on
+_JUDGED = 12_000  # entries that the strength is chosen on
 _LEVELS = (np.arange(16) + 0.5) / 16  # of the distributions, in that choice
 _MEAN = 32  # levels that the mean is taken over
 
@@ -53,7 +58,7 @@ class Spadit(StackNetwork):
         loss = loss_of(conditions, goal, self._device)
         group = groups_of_genes(truth.shape[1], self.config.seed + 1)
 
-        def fit(rows: np.ndarray) -> nn.Module:
+        def fit(rows: np.ndarray) -> Residual:
             return fit_on(self._make, loss, rows, _STEPS, self.config.seed, monitor)
 
         with monitor.stage("Diffusion, some genes left out", share=0.45):
@@ -63,15 +68,15 @@ class Spadit(StackNetwork):
         if len(rows) > _JUDGED:
             rows = np.sort(np.random.default_rng(self.config.seed).choice(rows, _JUDGED, False))
         with monitor.stage("Choosing its strength", share=0.2):
-            self.diffusion_strength = self._choose(
+            self.diffusion_strength, self.mean_share = self._choose(
                 trial, entries.conditions[rows].numpy(), cells, mine, rows, raw, truth, monitor
             )
         with monitor.stage("Diffusion, all genes"):
             self._denoiser = fit(np.arange(len(entries.gene)))
 
-    def _make(self) -> nn.Module:
+    def _make(self) -> Residual:
         width, depth = self.config.width or _WIDTH, self.config.depth or _DEPTH
-        return make(self._conditions.width(len(self.weights)), width, depth).to(self._device)
+        return Residual(self._conditions.width(len(self.weights)), width, depth).to(self._device)
 
     def _errors(self, raw: np.ndarray, truth: np.ndarray, monitor: Monitor) -> np.ndarray:
         """Return (cells, judged) float32 normal scores of the truth's places in the spread."""
@@ -86,7 +91,7 @@ class Spadit(StackNetwork):
 
     def _choose(
         self,
-        network: nn.Module,
+        network: Residual,
         conditions: np.ndarray,
         cells: np.ndarray,
         genes: np.ndarray,
@@ -94,23 +99,36 @@ class Spadit(StackNetwork):
         raw: np.ndarray,
         truth: np.ndarray,
         monitor: Monitor,
-    ) -> float:
-        """Return the strength with the lowest CRPS on genes that `network` was not trained on."""
+    ) -> tuple[float, float]:
+        """Return how much of the diffusion is used, from genes that `network` did not train on.
+
+        The strength is that with the lowest CRPS; with it, the share of the distribution's mean
+        in the mean that is shown is that with the highest Pearson.
+        """
         gene, cell = rows // len(cells), cells[rows % len(cells)]
         levels = scores_of(np.repeat(_LEVELS[:, None], len(rows), 1))
-        losses = []
+        losses, gains = [], []
         for strength in _STRENGTHS:
-            nodes = solve(network, conditions, strength, "dpm++2m", 6, self._device, monitor.check)
+            nodes = solve(network, conditions, strength, "dpm++2m", 5, self._device, monitor.check)
             places = ndtr(between(nodes, levels))
-            loss = 0.0
+            loss, gain = 0.0, np.zeros(len(_SHARES))
             for j in genes:
                 mine = np.flatnonzero(gene == j)
-                entries = self.spread.entries(raw[:, j], int(j)).some(cell[mine])
-                for level, place in zip(_LEVELS, places[:, mine], strict=True):
-                    apart = truth[cell[mine], j] - entries.at(place.astype(np.float32))
-                    loss += float(np.maximum(level * apart, (level - 1) * apart).sum())
+                some = cell[mine]
+                entries = self.spread.entries(raw[:, j], int(j)).some(some)
+                values = np.stack([entries.at(p.astype(np.float32)) for p in places[:, mine]])
+                apart = truth[some, j] - values
+                at = _LEVELS[:, None]
+                loss += float(np.maximum(at * apart, (at - 1) * apart).sum())
+                line = on_line(raw[some, j].astype(np.float64), entries.expected())
+                mixed = np.stack([(1 - s) * line + s * values.mean(axis=0) for s in _SHARES], 1)
+                goal = np.repeat(truth[some, j][:, None], len(_SHARES), 1)
+                gain += np.nan_to_num(column_pearson(goal, mixed))
             losses.append(loss)
-        return _STRENGTHS[int(np.argmin(losses))]
+            gains.append(gain)
+        best = int(np.argmin(losses))
+        share = _SHARES[int(np.argmax(gains[best]))] if _STRENGTHS[best] else 0.0
+        return _STRENGTHS[best], share
 
     @few_threads()
     def sample(
@@ -122,7 +140,7 @@ class Spadit(StackNetwork):
         expected = self._expect(guessed)
         raw = guessed.on_scale(expected)
         mean = floored(self.spread.calibrated(raw), self._panel)
-        nodes = np.empty((10, *raw.shape), dtype=np.float32)
+        nodes = np.empty((len(NODES), *raw.shape), dtype=np.float32)
         for some in self._blocks(np.arange(len(names))):
             conditions = self._conditions.of(guessed, expected, some)
             flat = conditions.reshape(-1, conditions.shape[-1])
@@ -137,7 +155,7 @@ class Spadit(StackNetwork):
             )
             nodes[:, :, some] = solved.reshape(len(solved), len(raw), len(some))
         entries = [self.spread.entries(raw[:, j]) for j in range(len(names))]
-        if self.diffusion_strength > 0:
+        if self.mean_share > 0:
             mean = self._mean(mean, nodes, entries)
         monitor.step(1, 1 + n_draws)
         if not n_draws:
@@ -159,7 +177,7 @@ class Spadit(StackNetwork):
         return Prediction(names, mean, std, draws, complete(draws, n_draws))
 
     def _mean(self, mean: np.ndarray, nodes: np.ndarray, entries: list[Any]) -> np.ndarray:
-        """Return the average of `mean` and the means of the entries' distributions."""
+        """Return `mean` mixed with the means of the entries' distributions."""
         out = np.empty_like(mean)
         for j, entry in enumerate(entries):
             total = np.zeros(len(mean))
@@ -167,24 +185,41 @@ class Spadit(StackNetwork):
                 noise = scores_of(np.full((1, len(mean)), level))
                 total += entry.at(ndtr(between(nodes[:, :, j], noise)[0]).astype(np.float32))
             out[:, j] = total / _MEAN
-        return np.asarray((mean + out) / 2, dtype=np.float32)
+        share = self.mean_share
+        return np.asarray((1 - share) * mean + share * out, dtype=np.float32)
+
+    @classmethod
+    def cost(cls, panel: Panel, config: GeneSettings, n_genes: int) -> Cost:
+        """Estimate stack, network and diffusion: its training, and its solution at all nodes."""
+        before = super().cost(panel, config, n_genes)
+        width, depth = config.width or _WIDTH, config.depth or _DEPTH
+        condition = Conditions.width(len(Guesses.names()))
+        parameters = width * (condition + 8 * width * depth + 4 * width + 40)
+        size = width * depth / (_WIDTH * _DEPTH)
+        seconds = 12 * size + 1.1e-5 * config.sampler_steps * panel.n_cells * n_genes * size
+        nodes = 4 * len(NODES) * panel.n_cells * n_genes / 2**20
+        return Cost(
+            before.parameters + parameters, before.seconds + seconds, before.memory_mib + nodes
+        )
 
     def facts(self) -> dict[str, Any]:
         """Return what stack and network chose, and the strength of the diffusion."""
         shared = float(self._noise.variances.sum())
         return super().facts() | {
             "diffusion_strength": self.diffusion_strength,
+            "diffusion_share_of_mean": self.mean_share,
             "shared_error": round(shared, 4),
         }
 
     def _pack(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         meta, tensors = super()._pack()
         tensors |= pack([self._denoiser], "denoiser") | self._noise.pack()
-        return meta | {"diffusion_strength": self.diffusion_strength}, tensors
+        chosen = [self.diffusion_strength, self.mean_share]
+        return meta | {"diffusion": chosen}, tensors
 
     def _unpack(self, meta: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
         super()._unpack(meta, tensors)
-        self.diffusion_strength = float(meta["diffusion_strength"])
+        self.diffusion_strength, self.mean_share = map(float, meta["diffusion"])
         basis = SharedNoise.patterns(self._panel.tissue, self._near)
         self._noise = SharedNoise.unpack(tensors, basis)
         self._denoiser = unpack(tensors, "denoiser", self._make)[0]

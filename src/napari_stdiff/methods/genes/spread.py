@@ -85,7 +85,7 @@ class Spread:
         errors = np.zeros(2)
         for j in judged:
             value, measured = mean[rows, j].astype(np.float64), truth[rows, j]
-            line = _on_line(value, Entries(value, chosen._pooled(features[j], j)).expected())
+            line = on_line(value, Entries(value, chosen._pooled(features[j], j)).expected())
             errors += [np.sqrt(((x - measured) ** 2).mean()) for x in (value, line)]
         return replace(chosen, relevel=bool(errors[1] < errors[0]))
 
@@ -130,7 +130,7 @@ class Spread:
         if self.relevel:
             for j in range(mean.shape[1]):
                 value = mean[:, j].astype(np.float64)
-                out[:, j] = _on_line(value, self.entries(mean[:, j]).expected())
+                out[:, j] = on_line(value, self.entries(mean[:, j]).expected())
         return out
 
     def facts(self) -> dict[str, Any]:
@@ -258,7 +258,7 @@ class Entries:
         return np.asarray((1 - self._zero) * value)
 
 
-def _on_line(value: np.ndarray, expected: np.ndarray) -> np.ndarray:
+def on_line(value: np.ndarray, expected: np.ndarray) -> np.ndarray:
     """Return (cells,) `value` moved and stretched to lie nearest to `expected`."""
     apart = value - value.mean()
     variance = float((apart**2).sum())

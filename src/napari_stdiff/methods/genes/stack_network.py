@@ -9,9 +9,12 @@ import torch
 
 from ...compute.device import choose_device, few_threads
 from ...compute.monitor import Monitor
+from ...data.panel import Panel
 from ...scoring.correlation import column_pearson
+from ..base import Cost
 from .conditions import Conditions
 from .corrections import (
+    PARTS,
     Correction,
     Entries,
     evaluate,
@@ -21,11 +24,13 @@ from .corrections import (
     some_cells,
     unpack,
 )
+from .guesses import Guesses
+from .settings import GeneSettings
 from .singles.base import standardise
 from .stack import Guessed, Stack, weighted
 
 _STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
-_WIDTH, _STEPS = 64, 220
+_WIDTH, _STEPS = 64, 300
 _BLOCK = 1 << 20  # entries whose conditions are held at a time
 
 
@@ -110,6 +115,18 @@ class StackNetwork(Stack):
         """Return `genes` in parts whose conditions fit into memory."""
         most = max(_BLOCK // self._panel.n_cells, 1)
         return [genes[i : i + most] for i in range(0, len(genes), most)]
+
+    @classmethod
+    def cost(cls, panel: Panel, config: GeneSettings, n_genes: int) -> Cost:
+        """Estimate the stack, the networks' training and their answers."""
+        stack = super().cost(panel, config, n_genes)
+        width = config.width or _WIDTH
+        inputs = Conditions.width(len(Guesses.names()))
+        parameters = PARTS * (inputs * width + width * width + 3 * width + 1)
+        entries = panel.n_cells * (2 * min(len(panel.genes), 200) + PARTS * n_genes)
+        seconds = 3e-3 * PARTS * _STEPS * width / _WIDTH + 4e-6 * entries
+        memory = stack.memory_mib + 4 * inputs * (_BLOCK + 400_000) / 2**20
+        return Cost(parameters, stack.seconds + seconds, memory)
 
     def facts(self) -> dict[str, Any]:
         """Return what the stack chose, and the strength of the corrections."""
