@@ -49,14 +49,26 @@ def _has_display() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
+def _opens_window(item: pytest.Item) -> bool:
+    opens = set(getattr(item, "fixturenames", ())) & _WINDOW_FIXTURES
+    return bool(opens) or item.get_closest_marker("viewer") is not None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what opens a window where no window can be opened (Qt would abort the whole run)."""
+    """Share out files over processes, and skip what opens a window where none can be opened.
+
+    Tests with a window stay in one process, so that they do not take the focus from each other.
+    Without a display Qt would abort the whole run.
+    """
+    for item in items:
+        item.add_marker(
+            pytest.mark.xdist_group("window" if _opens_window(item) else item.path.name)
+        )
     if _has_display():
         return
     skip = pytest.mark.skip(reason="there is no display; `make test` provides one with xvfb-run")
     for item in items:
-        opens = set(getattr(item, "fixturenames", ())) & _WINDOW_FIXTURES
-        if opens or item.get_closest_marker("viewer"):
+        if _opens_window(item):
             item.add_marker(skip)
 
 
