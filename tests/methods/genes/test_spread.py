@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from napari_stdiff.methods.genes.spread import Spread
+from napari_stdiff.methods.genes.spread import EDGES, Entries, Spread
 from napari_stdiff.scoring.distribution import coverage80, crps
 
 Genes = tuple[np.ndarray, np.ndarray]
@@ -113,3 +115,42 @@ def test_few_genes_few_cells_and_constant_predictions_are_no_trouble(genes: int)
     spread = Spread.fit(mean, truth)
     assert np.isfinite(spread.draws(mean, 5, _names(genes), 0)).all()
     assert np.isfinite(spread.calibrated(mean)).all()
+
+
+def _entries(seed: int, zeros: float) -> Entries:
+    """Return distributions of 40 cells, with a share of zeros."""
+    rng = np.random.default_rng(seed)
+    pooled = (
+        rng.gamma(2.0, 1.0, (len(EDGES) - 1, 96)) * np.linspace(0.5, 2, len(EDGES) - 1)[:, None]
+    )
+    pooled[rng.random(pooled.shape) < zeros] = 0
+    return Entries(rng.normal(size=40), np.sort(pooled, axis=1).astype(np.float32))
+
+
+@given(st.integers(0, 99), st.floats(0, 0.9), st.floats(0.03, 0.97))
+@settings(max_examples=25, deadline=None)
+def test_places_undo_what_is_found_at_them(seed: int, zeros: float, u: float) -> None:
+    entries = _entries(seed, zeros)
+    values = entries.at(np.full(40, u, dtype=np.float32))
+    positive = values > 0
+    found = entries.places(values, np.full(40, 0.5))
+    assert np.abs(found - u)[positive].max(initial=0) < 0.02
+    low, high = (entries.places(np.zeros(40), np.full(40, at)) for at in (0.0, 1.0))
+    assert (low == 0).all()
+    assert np.abs(high - entries._zero).max() < 0.02  # zeros share their part of the distribution
+    assert (high[~positive] > u - 0.02).all()
+
+
+def test_places_of_what_is_drawn_are_uniform() -> None:
+    entries, rng = _entries(0, 0.4), np.random.default_rng(1)
+    drawn = [entries.at(rng.random(40, dtype=np.float32)) for _ in range(200)]
+    places = np.concatenate([entries.places(values, rng.random(40)) for values in drawn])
+    share = np.histogram(places, np.linspace(0, 1, 11))[0] / len(places)
+    assert np.abs(share - 0.1).max() < 0.015
+
+
+def test_some_of_the_cells_are_as_among_all() -> None:
+    entries, cells = _entries(2, 0.3), np.array([7, 3, 30])
+    u = np.linspace(0.1, 0.9, 40).astype(np.float32)
+    assert np.array_equal(entries.some(cells).at(u[cells]), entries.at(u)[cells])
+    assert np.array_equal(entries.some(cells).expected(), entries.expected()[cells])

@@ -130,8 +130,10 @@ def fit_corrections(
         return error.mean()
 
     networks = []
-    for left_out in range(int(group.max()) + 1):
-        with monitor.stage(f"Network {left_out + 1} of {int(group.max()) + 1}", share=0.5):
+    n_parts = int(group.max()) + 1
+    for left_out in range(n_parts):
+        name = f"Network {left_out + 1} of {n_parts}"
+        with monitor.stage(name, share=1 / (n_parts - left_out)):
             rows = np.flatnonzero(group != left_out)
             networks.append(
                 fit_on(

@@ -7,7 +7,7 @@ see the tissue as measured, averaged over cells that are alike, and over cells t
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -56,8 +56,12 @@ PARTS: tuple[tuple[str, str], ...] = (
     ("pls", "alike"),
     ("sinkhorn", "alike"),
 )
-# averages of the mean guess: over 15 and 50 near cells, and over cells of like surroundings
-_AVERAGES = ("near 15", "near 50", "like surroundings")
+# averages of the mean guess: over near cells (how many), and over cells of like surroundings
+AVERAGES: tuple[tuple[str, int | None], ...] = (
+    ("near 15", 15),
+    ("near 50", 50),
+    ("like surroundings", None),
+)
 
 
 class Guesses:
@@ -65,24 +69,31 @@ class Guesses:
 
     Attributes
     ----------
-    level
-        Number of the guess that gives a gene's level: it averages what reference cells express.
+    parts
+        Predictor and view of each guess; the first gives a gene's level, so it must average
+        what reference cells express.
+    averages
+        What is averaged over, beside.
     """
+
+    parts: ClassVar[tuple[tuple[str, str], ...]] = PARTS
+    averages: ClassVar[tuple[tuple[str, int | None], ...]] = AVERAGES
 
     def __init__(self, panel: Panel, near: Neighbourhood, monitor: Monitor) -> None:
         self._near = near
         self._views = Views(panel.tissue, near)
         self._fitted: list[Single] = []
-        for i, (name, view) in enumerate(PARTS):
-            monitor.step(i, len(PARTS), f"{_SINGLES[name].title.lower()}")
+        for i, (name, view) in enumerate(self.parts):
+            monitor.step(i, len(self.parts), f"{_SINGLES[name].title.lower()}")
             seen = getattr(self._views, view)
             self._fitted.append(_SINGLES[name]().fit(seen, panel.reference))
-        monitor.step(len(PARTS), len(PARTS))
+        monitor.step(len(self.parts), len(self.parts))
 
-    @staticmethod
-    def names() -> list[str]:
+    @classmethod
+    def names(cls) -> list[str]:
         """Return what each guess is."""
-        return [f"{name}, {view}" for name, view in PARTS] + [f"average, {a}" for a in _AVERAGES]
+        parts = [f"{name}, {view}" for name, view in cls.parts]
+        return parts + [f"average, {name}" for name, _ in cls.averages]
 
     def at(self, profiles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Guess at genes from their profiles in the reference.
@@ -99,20 +110,15 @@ class Guesses:
             over the cells; and (wanted,) the levels that the nearest reference cells give.
         """
         out = np.empty(
-            (len(PARTS) + len(_AVERAGES), len(self._views.raw), profiles.shape[1]),
-            dtype=np.float32,
+            (len(self.names()), len(self._views.raw), profiles.shape[1]), dtype=np.float32
         )
         for i, single in enumerate(self._fitted):
             guess = single.predict(profiles)
             if i == 0:
                 level = guess.mean(axis=0)
             out[i] = standardise(guess)
-        mean = standardise(out[: len(PARTS)].mean(axis=0))
-        averages = (
-            self._near.average(mean, 15),
-            self._near.average(mean, 50),
-            self._views.both @ mean,
-        )
-        for i, average in enumerate(averages, start=len(PARTS)):
+        mean = standardise(out[: len(self.parts)].mean(axis=0))
+        for i, (_, cells) in enumerate(self.averages, start=len(self.parts)):
+            average = self._near.average(mean, cells) if cells else self._views.both @ mean
             out[i] = standardise(np.asarray(average, dtype=np.float32))
         return out, level

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy.special import ndtr
 
 from ...compute.device import few_threads
+from ...compute.errors import StdiffError
 from ...compute.monitor import Monitor
 from ...data.panel import Panel
 from ...data.prediction import Prediction
@@ -16,9 +17,8 @@ from ...scoring.correlation import column_pearson
 from ..base import Cost, collect, complete
 from .conditions import Conditions
 from .corrections import fit_on, groups_of_genes, pack, some_cells, unpack
-from .guesses import Guesses
 from .noise import SharedNoise, scores_of
-from .residual import NODES, Residual, between, loss_of, solve
+from .residual import NODES, SOLVERS, Residual, between, loss_of, solve
 from .settings import GeneSettings
 from .spread import Spread, generator_of, on_line
 from .stack import Guessed, floored
@@ -41,6 +41,17 @@ class Spadit(StackNetwork):
         "Closed-form guesses weighted on hidden visible genes, corrected by a network, and a "
         "diffusion model for how far, and in which direction, the truth lies from them."
     )
+
+    shares = (0.25, 0.3, 0.9)
+
+    def fit(self, panel: Panel, config: GeneSettings, monitor: Monitor) -> Self:
+        """Fit stack, network and diffusion."""
+        if config.sampler not in SOLVERS:
+            raise StdiffError(
+                f"spadit solves its diffusion without noise; the sampler '{config.sampler}' has "
+                f"some. Choose one of: {', '.join(SOLVERS)}."
+            )
+        return super().fit(panel, config, monitor)
 
     @few_threads()
     def _learn_spread(
@@ -108,7 +119,8 @@ class Spadit(StackNetwork):
         gene, cell = rows // len(cells), cells[rows % len(cells)]
         levels = scores_of(np.repeat(_LEVELS[:, None], len(rows), 1))
         losses, gains = [], []
-        for strength in _STRENGTHS:
+        for i, strength in enumerate(_STRENGTHS):
+            monitor.step(i, len(_STRENGTHS))
             nodes = solve(network, conditions, strength, "dpm++2m", 5, self._device, monitor.check)
             places = ndtr(between(nodes, levels))
             loss, gain = 0.0, np.zeros(len(_SHARES))
@@ -140,6 +152,9 @@ class Spadit(StackNetwork):
         expected = self._expect(guessed)
         raw = guessed.on_scale(expected)
         mean = floored(self.spread.calibrated(raw), self._panel)
+        if not n_draws and self.mean_share == 0:
+            monitor.step(1, 1)
+            return Prediction(names, mean)
         nodes = np.empty((len(NODES), *raw.shape), dtype=np.float32)
         for some in self._blocks(np.arange(len(names))):
             conditions = self._conditions.of(guessed, expected, some)
@@ -193,7 +208,7 @@ class Spadit(StackNetwork):
         """Estimate stack, network and diffusion: its training, and its solution at all nodes."""
         before = super().cost(panel, config, n_genes)
         width, depth = config.width or _WIDTH, config.depth or _DEPTH
-        condition = Conditions.width(len(Guesses.names()))
+        condition = Conditions.width(len(cls.guesser.names()))
         parameters = width * (condition + 8 * width * depth + 4 * width + 40)
         size = width * depth / (_WIDTH * _DEPTH)
         seconds = 12 * size + 1.1e-5 * config.sampler_steps * panel.n_cells * n_genes * size

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -17,12 +17,12 @@ from ..files import read_model, write_model
 from .base import GeneMethod
 from .files import panel_tie, refuse_other_panel
 from .folds import gene_folds
-from .guesses import PARTS, Guesses
+from .guesses import Guesses
 from .settings import GeneSettings
 from .singles.base import standardise
 from .smoothing import Neighbourhood
 from .spread import Spread
-from .weights import positive_weights
+from .weights import PULL, positive_weights
 
 _ENTRIES = 24_000_000  # values of visible genes that are guessed at while hidden
 # seconds of a product of cells, reference cells and genes, of a sorted similarity, of a
@@ -61,7 +61,11 @@ class Guessed:
 
 
 def hide_in_turn(
-    panel: Panel, near: Neighbourhood, config: GeneSettings, monitor: Monitor
+    panel: Panel,
+    near: Neighbourhood,
+    config: GeneSettings,
+    monitor: Monitor,
+    guesser: type[Guesses] = Guesses,
 ) -> tuple[np.ndarray, Guessed]:
     """Guess at each visible gene from the others, a fold at a time.
 
@@ -75,12 +79,13 @@ def hide_in_turn(
     most = max(_ENTRIES // panel.n_cells // len(parts), 2)
     chosen = [hidden[:: -(-len(hidden) // most)] for _, hidden in parts]
     genes = np.sort(np.concatenate(chosen))
-    guesses = np.empty((len(Guesses.names()), panel.n_cells, len(genes)), dtype=np.float32)
+    guesses = np.empty((len(guesser.names()), panel.n_cells, len(genes)), dtype=np.float32)
     told = np.empty((3, len(genes)))
     for i, (_, hidden) in enumerate(parts):
         inner = panel.without(panel.genes[hidden])
-        with monitor.stage(f"Fold {i + 1} of {len(parts)}", share=1 / (len(parts) - i)):
-            fitted = Guesses(inner, near, monitor)
+        name = f"Hidden genes, fold {i + 1} of {len(parts)}"
+        with monitor.stage(name, share=1 / (len(parts) - i)):
+            fitted = guesser(inner, near, monitor)
         one = Guessed.of(fitted, inner.profiles(panel.genes[chosen[i]]))
         at = np.searchsorted(genes, chosen[i])
         guesses[:, :, at] = one.guesses
@@ -88,13 +93,14 @@ def hide_in_turn(
     return genes, Guessed(guesses, *told)
 
 
-def weigh(guesses: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def weigh(guesses: np.ndarray, truth: np.ndarray, pull: float = PULL) -> np.ndarray:
     """Return (guesses,) weights from (guesses, cells, genes) and the (cells, genes) truth."""
     goal = standardise(truth)
     flat = guesses.reshape(len(guesses), -1)
     n = flat.shape[1]
     gram = np.asarray(flat @ flat.T, dtype=np.float64) / n
-    return positive_weights(gram, np.asarray(flat @ goal.ravel(), dtype=np.float64) / n)
+    right = np.asarray(flat @ goal.ravel(), dtype=np.float64) / n
+    return positive_weights(gram, right, pull)
 
 
 def weighted(guesses: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -112,24 +118,33 @@ class Stack(GeneMethod):
         "visible genes that were hidden. What spadit's diffusion is built around."
     )
 
+    guesser: ClassVar[type[Guesses]] = Guesses
+    pull: ClassVar[float] = PULL  # of the weights, towards equal ones
+    # of hiding genes, learning and the spread in the time of a fit, each of what is left then
+    shares: ClassVar[tuple[float, float, float]] = (0.8, 0.1, 0.2)
+
     def fit(self, panel: Panel, config: GeneSettings, monitor: Monitor) -> Self:
         """Guess at visible genes while they are hidden, weigh the guesses, learn their spread."""
         self.config = config
-        near = Neighbourhood(panel.coords, panel.section)
-        with monitor.stage("Predicting visible genes from each other", share=0.75):
-            self.judged, hidden = hide_in_turn(panel, near, config, monitor)
+        self._panel, self._near = panel, Neighbourhood(panel.coords, panel.section)
+        hiding, learning, spreading = self.shares
+        with monitor.stage("Predicting visible genes from each other", share=hiding):
+            self.judged, hidden = self._hide(monitor)
         truth = panel.tissue[:, self.judged]
-        self.weights = weigh(hidden.guesses, truth)
-        self._panel, self._near = panel, near
-        with monitor.stage("Learning from them", share=0.6):
+        self.weights = weigh(hidden.guesses, truth, self.pull)
+        with monitor.stage("Learning from them", share=learning):
             expected = self._learn(hidden, truth, monitor)
-        with monitor.stage("Learning the spread", share=0.4):
+        with monitor.stage("Learning the spread", share=spreading):
             self._learn_spread(hidden, expected, truth, monitor)
         raw = hidden.on_scale(expected)
         self._held_out: np.ndarray | None = floored(self.spread.calibrated(raw), panel)
         with monitor.stage("Fitting"):
-            self._guesses = Guesses(panel, near, monitor)
+            self._guesses = self.guesser(panel, self._near, monitor)
         return self
+
+    def _hide(self, monitor: Monitor) -> tuple[np.ndarray, Guessed]:
+        """Return which visible genes were guessed at while they were hidden, and the guesses."""
+        return hide_in_turn(self._panel, self._near, self.config, monitor, self.guesser)
 
     def _learn(self, hidden: Guessed, truth: np.ndarray, monitor: Monitor) -> np.ndarray:
         """Return (cells, judged) what is expected of visible genes while they are hidden."""
@@ -178,7 +193,7 @@ class Stack(GeneMethod):
         """Return the weights of the guesses and the spread's choices."""
         weights = {
             name: round(float(w), 4)
-            for name, w in zip(Guesses.names(), self.weights, strict=True)
+            for name, w in zip(self.guesser.names(), self.weights, strict=True)
             if w > 5e-4
         }
         return {"weights": weights, **self.spread.facts()}
@@ -202,7 +217,7 @@ class Stack(GeneMethod):
         method._held_out = None
         method._panel, method._near = panel, Neighbourhood(panel.coords, panel.section)
         method._unpack(meta, tensors)
-        method._guesses = Guesses(panel, method._near, Monitor())
+        method._guesses = cls.guesser(panel, method._near, Monitor())
         return method
 
     def _unpack(self, meta: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
@@ -218,7 +233,7 @@ class Stack(GeneMethod):
         pairs = float(cells) * reference
         once = _PAIR * 5 * pairs * shared + _SORTED * 5 * pairs + 4e-9 * shared**3
         seconds = 1 + (config.inner_folds + 1) * once + 2e-2 * min(shared, 200)
-        values = len(PARTS) * cells * (min(shared, _ENTRIES // cells) + n_genes)
+        values = len(cls.guesser.parts) * cells * (min(shared, _ENTRIES // cells) + n_genes)
         seconds += _AVERAGED * values + _DRAWN * (config.draws + 2) * cells * n_genes
         block = 3 * min(cells, 4096) * reference
         values += 6 * cells * shared + reference * (shared + n_genes) + block

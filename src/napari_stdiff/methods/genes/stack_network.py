@@ -24,7 +24,6 @@ from .corrections import (
     some_cells,
     unpack,
 )
-from .guesses import Guesses
 from .settings import GeneSettings
 from .singles.base import standardise
 from .stack import Guessed, Stack, weighted
@@ -43,6 +42,8 @@ class StackNetwork(Stack):
         "The stack, corrected by a small plain network that learned from hidden visible genes "
         "where the stack errs; no diffusion."
     )
+
+    shares = (0.5, 0.8, 0.2)
 
     @few_threads()
     def _learn(self, hidden: Guessed, truth: np.ndarray, monitor: Monitor) -> np.ndarray:
@@ -121,7 +122,7 @@ class StackNetwork(Stack):
         """Estimate the stack, the networks' training and their answers."""
         stack = super().cost(panel, config, n_genes)
         width = config.width or _WIDTH
-        inputs = Conditions.width(len(Guesses.names()))
+        inputs = Conditions.width(len(cls.guesser.names()))
         parameters = PARTS * (inputs * width + width * width + 3 * width + 1)
         entries = panel.n_cells * (2 * min(len(panel.genes), 200) + PARTS * n_genes)
         seconds = 3e-3 * PARTS * _STEPS * width / _WIDTH + 4e-6 * entries

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import nnls
 
-_PULL = 0.1
+PULL = 0.1
 
 
-def positive_weights(gram: np.ndarray, right: np.ndarray, pull: float = _PULL) -> np.ndarray:
+def positive_weights(gram: np.ndarray, right: np.ndarray, pull: float = PULL) -> np.ndarray:
     """Return the weights that bring the weighted sum of guesses nearest to the truth.
 
     Least squares with non-negative weights and a penalty ``pull * |w - w0|^2``, where w0 gives
