@@ -142,7 +142,6 @@ def predicted(viewer: Viewer) -> Any:
     widget.reference.choice.activated.emit(1)
     while widget.reference.is_reading:
         settle(1)
-    widget.form.fields["method"].value = "ridge"
     widget.genes.tick(widget.reference.read.match.only_reference[:40:8])
     session.stack.set_ndisplay(2)
     widget.run_bar.run_button.click()

@@ -15,7 +15,13 @@ from napari_stdiff.compute.errors import StdiffError
 from napari_stdiff.data.read_config import ReadConfig
 from napari_stdiff.tasks.config import AlignConfig, GenerateConfig, InterpolateConfig
 from napari_stdiff.viewer import remember as memory
-from napari_stdiff.viewer.fields import ChoiceField, FloatField, PathField, bounds_of
+from napari_stdiff.viewer.fields import (
+    ChoiceField,
+    FloatField,
+    PathField,
+    WordsField,
+    bounds_of,
+)
 from napari_stdiff.viewer.forms import ConfigForm, Folded
 
 CONFIGS: list[type[Config]] = [InterpolateConfig, GenerateConfig, AlignConfig, ReadConfig]
@@ -242,3 +248,17 @@ def test_only_the_latest_data_is_remembered(file: Path) -> None:
     assert memory.about_data("0.h5ad") == {}
     assert memory.about_data("59.h5ad") == {"reading": {"z_key": "59"}, "where": {"hide": "a"}}
     assert memory.recall("interpolate") == {"epochs": 3}
+
+
+def test_a_field_in_words_has_values_behind_them(qapp: Any) -> None:
+    field = WordsField({"hvg": "most variable ones", "all": "all of them"})
+    heard: list[str] = []
+    field.changed.connect(heard.append)
+    assert field.value == "hvg"
+    field.native.setCurrentIndex(field.native.findText("all of them"))
+    assert field.value == "all"
+    field.value = "hvg"
+    assert field.native.currentText() == "most variable ones"
+    assert heard == ["all", "hvg"]
+    with pytest.raises(ValueError, match="none of the choices"):
+        field.value = "none"

@@ -58,6 +58,14 @@ def test_a_search_shows_the_gene_itself_first(model: GeneModel) -> None:
     assert model.shown == MEASURED
 
 
+def test_what_was_not_measured_stands_before_what_was(model: GeneModel) -> None:
+    assert model.shown == ["Acux2", "Cux1", "Cux2", "Gad2", "Vip", "Gad1", "Sst"]
+    model.search("gad")
+    assert model.shown == ["Gad2", "Gad1"]
+    model.search("gad1")  # it was typed in full
+    assert model.shown == ["Gad1"]
+
+
 def test_only_what_the_reference_alone_has_can_be_ticked(model: GeneModel) -> None:
     assert model.set_ticked("Vip")
     assert not model.set_ticked("Gad1")

@@ -96,9 +96,9 @@ class FakeTask:
     ) -> PredictedGenes:
         self.configs.append(config)
         self.started.set()
-        with monitor.stage("Fitting"):
+        with monitor.stage("Hidden genes, fold 1 of 5"):
             while not self.go.wait(0.01):
-                monitor.step(1, 100, "fold 1")
+                monitor.step(1, 100, "ridge")
         genes = np.array([g.strip() for g in config.genes.split(",")] or ["Vip"], object)
         mean = np.full((tissue.n_cells, len(genes)), 0.5, np.float32)
         ones = np.ones(len(genes))
@@ -142,7 +142,7 @@ def test_type_a_gene_run_and_see_it(ready: Any, tissue: Tissue, qtbot: Any) -> N
     assert "6 more that can be predicted" in ready.reference.about.text()
     qtbot.keyClicks(ready.genes.search, gene.lower())
     qtbot.keyClick(ready.genes.search, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: "1 gene. " in ready.cost.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "1 gene in 180 cells." in ready.cost.text(), timeout=20_000)
     assert "Takes" in ready.cost.text()
     ready.run_bar.run_button.click()
     finish(qtbot, ready)
@@ -164,7 +164,10 @@ def test_type_a_gene_run_and_see_it(ready: Any, tissue: Tissue, qtbot: Any) -> N
 
 def test_what_is_missing_is_one_sentence(dock: Any, sample: Any, tissue: Tissue) -> None:
     assert not dock.task.isVisible()
+    assert "list above" not in dock.reference.about.text()
     dock.session.set_tissue(tissue, None, None, sample.reference)
+    dock.on_layers()
+    assert dock.reference.about.text().endswith("The list above offers one.")
     assert dock.genes.model.count("measured") == 12
     assert dock.genes.model.count("in reference") == 0
     dock.run()
@@ -196,7 +199,8 @@ def test_a_file_that_is_no_reference_is_one_sentence(
 def test_progress_cancel_and_another_run(ready: Any, task: FakeTask, qtbot: Any) -> None:
     ready.genes.tick(ready.reference.read.match.only_reference[:2])
     ready.run_bar.run_button.click()
-    qtbot.waitUntil(lambda: "fold 1" in ready.run_bar.words.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "ridge" in ready.run_bar.words.text(), timeout=20_000)
+    assert ready.run_bar.words.text().startswith("Hidden genes, fold 1 of 5, step 1/100")
     ready.run_bar.cancel_button.click()
     finish(qtbot, ready)
     assert "Cancelled" in ready.run_bar.words.text()
@@ -235,7 +239,10 @@ def test_fade_spread_and_removing(
 def test_which_genes_other_than_ticked_ones(ready: Any, task: FakeTask, qtbot: Any) -> None:
     fields = ready.form.fields
     assert not fields["n_hvg"].native.isVisible()
-    fields["which"].value = "hvg"
+    shown = fields["which"].native
+    assert shown.currentText() == "those ticked above"
+    shown.setCurrentIndex(shown.findText("most variable ones"))
+    assert fields["which"].value == ready.config().which == "hvg"
     assert fields["n_hvg"].native.isVisible()
     assert ready.config().genes == ""
     ready.genes.tick(ready.reference.read.match.only_reference[:1])

@@ -22,6 +22,7 @@ from napari_stdiff.data.virtual import VirtualSection
 from napari_stdiff.viewer.layers import FAINTEST, PREDICTED, state_of
 from napari_stdiff.viewer.session import Session, session_of
 from napari_stdiff.viewer.widgets.gene_results import describe
+from napari_stdiff.viewer.widgets.view_panel import SectionList
 
 pytestmark = pytest.mark.viewer
 
@@ -79,6 +80,31 @@ def test_a_predicted_gene_has_layers_of_its_own_over_the_same_cells(
     assert layers(viewer, "predicted") == []
     assert all(layer.visible for layer in layers(viewer, "points"))
     assert viewer.layers.selection == {layers(viewer, "points")[0]}
+
+
+def test_the_list_of_sections_says_what_is_shown(
+    session: Session, small_tissue: Tissue, make_virtual: Callable[..., VirtualSection], qtbot: Any
+) -> None:
+    listed = SectionList(session)
+    qtbot.addWidget(listed)
+    session.stack.sections_changed.connect(listed.refresh)
+    session.stack.colours_changed.connect(listed.refresh)
+    session.predictions.keep(predicted(small_tissue))
+    session.add_result(make_virtual("virtual_a", 20.0), persist=False)
+
+    def words() -> list[str]:
+        rows = [listed.topLevelItem(i) for i in range(listed.topLevelItemCount())]
+        return sorted(row.text(2) for row in rows)
+
+    n = len(small_tissue.sections)
+    assert words() == ["measured"] * n + ["virtual"]
+    session.stack.colour_by("gene", "Vip")
+    assert words() == ["predicted"] * n + ["virtual"]
+    tips = [listed.topLevelItem(i).toolTip(0) for i in range(listed.topLevelItemCount())]
+    assert sum("measured cells, showing a predicted gene" in tip for tip in tips) == n
+    session.stack.colour_by("gene", "Gad1")
+    assert words() == ["measured"] * n + ["virtual"]
+    assert not any("predicted gene" in listed.topLevelItem(i).toolTip(0) for i in range(n + 1))
 
 
 def test_all_sections_share_one_scale_with_virtual_ones(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, Union, get_args, get_origin
 
 from magicgui.widgets import create_widget
@@ -169,6 +169,36 @@ class ChoiceField:
         self.native.addItems(list(choices))
         self.native.setCurrentText(kept)
         self.native.blockSignals(False)
+
+
+class WordsField:
+    """A combo box that says each of its values in words.
+
+    Parameters
+    ----------
+    words
+        Value -> what is shown for it; the first is the one to begin with.
+    """
+
+    changed = Signal(str)
+
+    def __init__(self, words: Mapping[str, str]) -> None:
+        self.native = QComboBox()
+        for value, said in words.items():
+            self.native.addItem(said, value)
+        self.native.currentIndexChanged.connect(lambda _: self.changed.emit(self.value))
+
+    @property
+    def value(self) -> str:
+        """The value, not its words."""
+        return str(self.native.currentData())
+
+    @value.setter
+    def value(self, value: str) -> None:
+        row = self.native.findData(value)
+        if row < 0:
+            raise ValueError(f"'{value}' is none of the choices")
+        self.native.setCurrentIndex(row)
 
 
 class PathField:

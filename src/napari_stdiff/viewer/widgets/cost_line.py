@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from html import escape
 from typing import NamedTuple
 
 from qtpy.QtCore import QTimer
@@ -15,10 +16,11 @@ from .run_bar import duration
 
 
 class Estimate(NamedTuple):
-    """What a run will do, in one sentence, and what it costs."""
+    """What a run will do, in one sentence, what it costs, and more about it for the tooltip."""
 
     about: str
     cost: Cost
+    more: str = ""
 
 
 class CostLine(QLabel):
@@ -69,6 +71,7 @@ class CostLine(QLabel):
 
     def _show(self, told: Estimate) -> None:
         self.setText("\n".join(part for part in (told.about, words_of(told.cost)) if part))
+        self.setToolTip(f"<p>{escape(told.more)}</p>" if told.more else "")
 
     def _fail(self, error: Exception) -> None:
         self.setText(Problem.of(error).sentence)

@@ -25,7 +25,7 @@ from qtpy.QtWidgets import (
 from ..fields import NoWheel, tame
 from .gene_model import KINDS, STATUS, GeneModel, Trust, split_names
 
-_ROWS = 10
+_ROWS = 8
 _NAMED = 6  # ticked genes that are named; of more, how many
 
 

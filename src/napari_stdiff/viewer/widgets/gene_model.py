@@ -105,7 +105,11 @@ class GeneModel(QAbstractListModel):
     # -- what is asked for ------------------------------------------------------------------
 
     def search(self, text: str, kind: Kind = "all") -> None:
-        """Show the genes with `text` in their name, those that start with it first."""
+        """Show the genes with `text` in their name.
+
+        The gene itself comes first, then those that start with it; of these, and without a
+        text, those that were not measured stand before those that were.
+        """
         self._search, self._kind = text.strip(), kind
         self._filter()
 
@@ -140,8 +144,10 @@ class GeneModel(QAbstractListModel):
         low, kind = self._search.lower(), self._kind
         found = [gene for key, gene in self._lower if low in key and self._fits(gene, kind)]
         known = self._trust
+        # who looks here wants what was not measured; the sorts are stable
+        found.sort(key=lambda g: self.mark(g) == "measured")
         if low:
-            found.sort(key=lambda g: (g.lower() != low, not g.lower().startswith(low)))  # stable
+            found.sort(key=lambda g: (g.lower() != low, not g.lower().startswith(low)))
         elif known:
             # what a run brought comes first, the most reliable of it at the top
             found.sort(key=lambda g: -known[g].expected if g in known else 2.0)

@@ -15,6 +15,7 @@ from ...data.predicted import PredictedGenes
 from ...data.read_config import ReadConfig
 from ...data.tissue import Tissue
 from ...tasks.gene_config import PredictGenesConfig
+from ..fields import WordsField
 from ..forms import ConfigForm
 from ..references import of_file
 from .cost_line import Estimate
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
     from ...data.reference import Reference
 
 _MOST_REMEMBERED = 200  # ticked genes
+WHICH = {
+    "listed": "those ticked above",
+    "all-missing": "all not measured",
+    "hvg": "most variable ones",
+}
 
 
 class PredictGenesWidget(RunDock[PredictGenesConfig]):
@@ -48,6 +54,7 @@ class PredictGenesWidget(RunDock[PredictGenesConfig]):
             PredictGenesConfig,
             shown=("which", "n_hvg", "method", "device"),
             exclude=("genes",),
+            fields={"which": WordsField(WHICH)},
         )
         super().__init__(napari_viewer, "predict-genes", form)
         self.reference = ReferenceBox(self.session, self._thinning)
@@ -195,7 +202,7 @@ class PredictGenesWidget(RunDock[PredictGenesConfig]):
         if config.which == "listed" and not config.genes:
             raise StdiffError(
                 "Tick the genes to predict: type a name above and press Enter, or choose "
-                "'all-missing' or 'hvg' below the list."
+                f"'{WHICH['all-missing']}' or '{WHICH['hvg']}' below the list."
             )
         return found
 
@@ -260,5 +267,6 @@ def estimate_cost(
 
     job = prepare(tissue, reference, read=read_config, config=config, monitor=Monitor())
     n = len(job.choice.genes)
-    about = f"{n:,} gene{'s' * (n != 1)}. {gene_method_class(config.method).description}"
-    return Estimate(about, estimate(job, config))
+    # the method is described in the tooltip: with more lines here, Run leaves a small window
+    about = f"{n:,} gene{'s' * (n != 1)} in {tissue.n_cells:,} cells."
+    return Estimate(about, estimate(job, config), gene_method_class(config.method).description)

@@ -98,7 +98,7 @@ class ReferenceBox(QWidget):
         self._offer()
         tissue = self._session.tissue
         if source is None or tissue is None:
-            self.about.setText(ABOUT)
+            self.about.setText(self._invitation())
             if had is not None:
                 self.changed.emit()
             return
@@ -145,6 +145,15 @@ class ReferenceBox(QWidget):
             if source.same(chosen):
                 self.choice.setCurrentIndex(self.choice.count() - 1)
         self.choice.blockSignals(False)
+        if self.about.text().startswith(ABOUT):
+            self.about.setText(self._invitation())
+
+    def _invitation(self) -> str:
+        """Say what to choose, and that something is at hand where that is so."""
+        n = len(self._sources)
+        if not n:
+            return ABOUT
+        return f"{ABOUT} The list above offers {'one' if n == 1 else f'{n:,}'}."
 
     def _chosen(self, row: int) -> None:
         self.choose(self.choice.itemData(row))

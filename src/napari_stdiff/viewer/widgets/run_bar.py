@@ -190,7 +190,10 @@ class TimeLeft:
 
 def words_of(progress: Progress, left: float | None) -> str:
     """Put progress into one line: stage, step, seconds left, detail."""
-    parts = [f"{progress.stage} {progress.done}/{progress.total}"]
+    step = f"{progress.done}/{progress.total}"
+    # a stage that ends in a number, as "fold 2 of 5" does, must not run into that of the step
+    counted = progress.stage[-1:].isdigit()
+    parts = [f"{progress.stage}, step {step}" if counted else f"{progress.stage} {step}"]
     if left is not None:
         parts.append(f"{duration(left)} left")
     if progress.message:

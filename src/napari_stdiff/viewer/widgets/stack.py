@@ -75,6 +75,7 @@ class StackWidget(TissueDock):
 
     def _on_colours(self) -> None:
         self.colours.refresh()
+        self.sections.refresh()  # a predicted gene stands in for what was measured
 
     def _on_view(self, *_: object) -> None:
         self.view.refresh()

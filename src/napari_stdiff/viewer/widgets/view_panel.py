@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QColor
+from qtpy.QtGui import QBrush, QColor
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QAbstractSpinBox,
@@ -25,6 +25,7 @@ from qtpy.QtWidgets import (
 
 from ..arrange import Section
 from ..fields import NoWheel, PlainSpinBox, tame
+from ..layers import PREDICTED
 from ..session import Session
 
 _KEY = Qt.ItemDataRole.UserRole
@@ -209,7 +210,18 @@ class SectionList(QTreeWidget):
             if item is not None:
                 shown = Qt.CheckState.Checked if section.visible else Qt.CheckState.Unchecked
                 item.setCheckState(0, shown)
+                self._say_what(item, section)
         self.blockSignals(False)
+
+    def _say_what(self, item: QTreeWidgetItem, section: Section) -> None:
+        """Say whether the cells show what was measured or what was predicted for them."""
+        look = PREDICTED if section.covered else section.look
+        item.setText(2, look.word)
+        kind = f"{section.look.word} cells"
+        said = f"{kind}, showing a predicted gene" if section.covered else kind
+        for column in range(self.columnCount()):
+            item.setToolTip(column, f"{section.name}: {len(section.coords):,} {said}")
+        item.setForeground(2, QBrush(QColor(look.colour)) if section.covered else _plain(section))
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return room for the header and two to nine rows."""
@@ -234,13 +246,16 @@ class SectionList(QTreeWidget):
         stack.go_to(section)
 
 
+def _plain(section: Section) -> QBrush:
+    """Return the colour of a row that shows what its section is; the theme's where measured."""
+    return QBrush(QColor(section.look.colour)) if section.virtual else QBrush()
+
+
 def _row_of(section: Section) -> QTreeWidgetItem:
     kind = section.look.word
     item = QTreeWidgetItem([section.name, f"{section.z:.4g}", kind])
     item.setData(0, _KEY, (section.virtual, section.name))
     item.setTextAlignment(1, Qt.AlignmentFlag.AlignRight)
     for column in range(3):
-        item.setToolTip(column, f"{section.name}: {len(section.coords):,} {kind} cells")
-        if section.virtual:
-            item.setForeground(column, QColor(section.look.colour))
+        item.setForeground(column, _plain(section))
     return item
