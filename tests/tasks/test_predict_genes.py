@@ -11,6 +11,7 @@ import pytest
 
 from napari_stdiff.compute.errors import StdiffError
 from napari_stdiff.compute.monitor import Cancelled, Monitor
+from napari_stdiff.data import telling
 from napari_stdiff.data.reading import read
 from napari_stdiff.data.simulate import Simulated, simulate
 from napari_stdiff.data.tissue import Tissue
@@ -114,6 +115,93 @@ def test_what_cannot_be_done_gets_a_sentence(
 ) -> None:
     with pytest.raises(StdiffError, match=expected):
         predict_genes(measured, sample.reference, **{**QUICK, **settings})
+
+
+@pytest.mark.parametrize("n", [0, 2, 3])
+def test_genes_that_are_too_few_are_told_with_their_true_number(
+    sample: Simulated, measured: Tissue, n: int
+) -> None:
+    few = measured.columns(np.arange(25) < n)
+    with pytest.raises(StdiffError, match=rf"share {n} gene\(s\); at least 4 are needed"):
+        predict_genes(few, sample.reference, genes=sample.hidden_genes[0], **QUICK)
+
+
+@pytest.mark.parametrize(("n", "folds"), [(4, 5), (5, 5), (5, 2), (7, 2)])
+def test_few_shared_genes_are_enough_whatever_the_folds(
+    sample: Simulated, measured: Tissue, n: int, folds: int
+) -> None:
+    few = measured.columns(np.arange(25) < n)
+    gene = sample.hidden_genes[0]
+    found = predict_genes(few, sample.reference, genes=gene, **QUICK | {"folds": folds})
+    assert np.isfinite(found.mean).all()
+    assert bool(found.record.scores) == (n > 4)
+
+
+def test_a_reference_of_a_few_cells_is_refused(sample: Simulated, measured: Tissue) -> None:
+    with pytest.raises(StdiffError, match=r"reference has 2 cell\(s\); at least 10"):
+        predict_genes(measured, sample.reference[:2], which="all-missing", **QUICK)
+
+
+def test_genes_are_found_by_the_other_name_of_the_reference(
+    sample: Simulated, measured: Tissue
+) -> None:
+    reference = sample.reference.copy()
+    names = reference.var_names.astype(str)
+    reference.var["gene_name"] = names.to_numpy()
+    reference.var_names = [f"ENSMUSG{i:011d}.3" for i in range(len(names))]
+    first, second = sample.hidden_genes[:2]
+    ids = dict(zip(names, reference.var_names, strict=True))
+    known = str(measured.genes[0])
+    asked = f"{first.upper()},{ids[second][:-2]},{ids[known][:-2]}"
+    found = predict_genes(measured, reference, genes=asked, **QUICK)
+    assert list(found.genes) == [ids[first], ids[second]]
+    notes = " ".join(found.record.notes)
+    assert f"'{first.upper()}' is called '{ids[first]}' in the reference." in notes
+    assert f"'{ids[known][:-2]}' is measured in the tissue already (as '{known}')." in notes
+
+
+def test_a_gene_that_the_reference_never_expresses_is_not_to_be_trusted(
+    sample: Simulated, measured: Tissue
+) -> None:
+    reference = sample.reference.copy()
+    gene = sample.hidden_genes[0]
+    x = reference.X.toarray()
+    x[:, reference.var_names.get_loc(gene)] = 0
+    reference.X = x
+    found = predict_genes(measured, reference, genes=gene, **QUICK)
+    assert found.reliability.expected[0] == 0
+    assert found.reliability.badges[0] == "low"
+    assert any("same value in every cell" in note and gene in note for note in found.record.notes)
+
+
+def test_genes_that_the_tissue_never_has_do_not_count_as_failures(
+    sample: Simulated, measured: Tissue
+) -> None:
+    x = measured.expression.toarray()
+    x[:, :8] = 0
+    silent = replace(measured, expression=x)
+    gene = sample.hidden_genes[0]
+    found = predict_genes(silent, sample.reference, genes=gene, **QUICK)
+    assert any(note.startswith("17 shared genes, hidden in turn") for note in found.record.notes)
+    x[:] = 0
+    found = predict_genes(silent, sample.reference, genes=gene, **QUICK)
+    assert found.record.scores == {}
+    assert any("0 of the 25 shared genes vary in the tissue" in n for n in found.record.notes)
+
+
+def test_of_thousands_of_shared_genes_those_that_tell_most_are_used(
+    sample: Simulated, measured: Tissue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = measured.expression.toarray()
+    x[:, 3] = 2
+    monkeypatch.setattr(telling.most_telling, "__defaults__", (24,))
+    found = predict_genes(
+        replace(measured, expression=x), sample.reference, genes=sample.hidden_genes[0], **QUICK
+    )
+    assert found.record.target["shared_genes"] == 24
+    assert any("the 24 of these that vary most in both" in note for note in found.record.notes)
+    with pytest.raises(StdiffError, match="is measured in the tissue already"):
+        predict_genes(measured, sample.reference, genes=str(measured.genes[3]), **QUICK)
 
 
 def test_a_reference_without_more_genes_is_said(sample: Simulated, measured: Tissue) -> None:

@@ -85,10 +85,10 @@ def match_genes(tissue: Genes, reference: Genes) -> GeneMatch:
     steps: list[tuple[str, Callable[[str, str], set[str]]]] = [
         ("by name", lambda name, _: {name}),
         ("ignoring case", lambda name, _: {_folded(name)}),
-        ("without the version of the Ensembl id", lambda name, _: {_unversioned(name)}),
+        ("without the version of the Ensembl id", lambda name, _: {unversioned(name)}),
         (
             "by the other name that a table gives",
-            lambda name, other: {_unversioned(name), _unversioned(other)},
+            lambda name, other: {unversioned(name), unversioned(other)},
         ),
     ]
     left, right = set(range(len(ours))), set(range(len(theirs)))
@@ -171,7 +171,12 @@ def _folded(name: str) -> str:
     return name.strip().casefold()
 
 
-def _unversioned(name: str) -> str:
+def unversioned(name: str) -> str:
+    """Return `name` case-folded, an Ensembl id without its version.
+
+    >>> unversioned("ENSMUSG00000027419.8")
+    'ensmusg00000027419'
+    """
     folded = _folded(name)
     return folded.split(".")[0] if _ENSEMBL.fullmatch(folded) else folded
 

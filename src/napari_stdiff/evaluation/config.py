@@ -118,7 +118,8 @@ class EvaluateGenesConfig(GeneSettings):
     genes: int = setting(
         0,
         "Most genes",
-        "Take only so many shared genes, those that the reference expresses most; 0 takes all.",
+        "Take only so many shared genes, those that the reference expresses most; 0 takes all, up "
+        "to 1500.",
         ge=0,
     )
     section: str = setting(

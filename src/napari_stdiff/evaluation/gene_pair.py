@@ -16,12 +16,15 @@ from ..data.read_config import ReadConfig
 from ..data.reading import read as read_tissue
 from ..data.reference import Reference, read_reference
 from ..data.subsample import by_type
+from ..data.telling import MOST
 from ..data.tissue import Tissue
 from .config import EvaluateGenesConfig
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from spatialdata import SpatialData
+
+_VISIBLE = 4  # fewest genes that a fold leaves: methods hide one of these in turn
 
 
 @dataclass(frozen=True)
@@ -71,13 +74,15 @@ def open_pair(
     known = _reference(reference, whole, tissue, names, config)
     match = match_genes(tissue, known)
     shared = len(match.shared)
-    if config.genes and shared > config.genes:
-        tissue = _narrowed(tissue, known, match, config.genes)
+    most = config.genes or MOST
+    if shared > most:
+        tissue = _narrowed(tissue, known, match, most)
         match = match_genes(tissue, known)
-    if len(match.shared) < config.folds + 3:
+    n = len(match.shared)
+    if n - -(-n // config.folds) < _VISIBLE or n < config.folds:
         raise StdiffError(
-            f"Tissue and reference share {len(match.shared)} genes, too few for {config.folds} "
-            "folds; at least 3 more genes than folds are needed."
+            f"Tissue and reference share {n} genes, too few for {config.folds} folds; each fold "
+            f"has to hide one or more and leave {_VISIBLE} or more."
         )
     chosen = "all shared genes"
     if shared > len(match.shared):

@@ -177,8 +177,8 @@ def _evaluate(
     row |= GeneScores.joined(run.scores).means
     held = HeldOut(run.mean, run.std if run.spread else None, run.fold)
     assessed = Assessor.fit(panel, held).scores
-    row["reliability_spearman"] = assessed["reliability_spearman"]
-    row["interval_coverage80"] = assessed["coverage80"]
+    row["reliability_spearman"] = assessed.get("reliability_spearman")
+    row["interval_coverage80"] = assessed.get("coverage80")
     row["fit_seconds"], row["sample_seconds"] = round(run.fit, 3), round(run.sample, 3)
     row["peak_mib"] = round(run.peak, 1)
     row = {key: _plain(value) for key, value in row.items()}

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 import numpy as np
 
 from ..compute.errors import StdiffError
-from ..data.gene_names import GeneMatch
+from ..data.gene_names import GeneMatch, Genes, unversioned
 from ..data.panel import Panel
 from ..data.reference import Reference
 from ..data.tissue import Tissue
@@ -74,10 +74,15 @@ def _listed(tissue: Tissue, reference: Reference, match: GeneMatch, text: str) -
     free = _by_case(match.only_reference)
     measured = {name.casefold(): own for own, other in match.shared for name in (own, other)}
     measured |= {str(name).casefold(): str(name) for name in match.only_tissue}
+    partner = {other: own for own, other in match.shared}
+    also = other_names_of(reference)
+    also_measured = {key: partner[name] for key, name in also.items() if name in partner}
+    also_measured |= other_names_of(tissue)
+    also_free = {key: name for key, name in also.items() if name not in partner}
     found: dict[str, None] = {}
     notes = []
     for name in asked:
-        key = name.casefold()
+        key, other = name.casefold(), unversioned(name)
         if name in match.only_reference:
             found[name] = None
         elif key in measured:
@@ -85,8 +90,15 @@ def _listed(tissue: Tissue, reference: Reference, match: GeneMatch, text: str) -
             notes.append(f"'{name}' is measured in the tissue already{as_called}.")
         elif key in free:
             found[free[key]] = None
+        elif other in also_measured:
+            notes.append(
+                f"'{name}' is measured in the tissue already (as '{also_measured[other]}')."
+            )
+        elif other in also_free:
+            found[also_free[other]] = None
+            notes.append(f"'{name}' is called '{also_free[other]}' in the reference.")
         else:
-            notes.append(_unknown(name, free, measured))
+            notes.append(_unknown(name, free | also_free, measured))
     if not found:
         raise StdiffError(" ".join(notes) + " There is no gene left to predict.")
     return Choice(np.array(list(found), dtype=object), tuple(notes))
@@ -100,10 +112,24 @@ def _by_case(names: Iterable[str]) -> dict[str, str]:
     return out
 
 
+def other_names_of(table: Genes) -> dict[str, str]:
+    """Return name in another writing -> name of a gene, where only one gene is written so.
+
+    The other name that the table gives, and Ensembl ids without their version; case-folded.
+    """
+    holders: dict[str, set[str]] = {}
+    ids = [""] * len(table.genes) if table.gene_ids is None else table.gene_ids
+    for name, other in zip(map(str, table.genes), map(str, ids), strict=True):
+        for key in {unversioned(name), unversioned(other)} - {""}:
+            holders.setdefault(key, set()).add(name)
+    return {key: next(iter(names)) for key, names in holders.items() if len(names) == 1}
+
+
 def _unknown(name: str, free: Mapping[str, str], measured: Mapping[str, str]) -> str:
     """Say that a gene is in neither, and which names are spelled nearly like it."""
     known = {**measured, **free}
-    near = [known[key] for key in get_close_matches(name.casefold(), known, n=3, cutoff=0.7)]
+    close = get_close_matches(name.casefold(), known, n=3, cutoff=0.7)
+    near = list(dict.fromkeys(known[key] for key in close))
     hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else "."
     return f"'{name}' is neither in the tissue nor in the reference{hint}"
 

@@ -13,6 +13,8 @@ from ..scoring.correlation import column_pearson
 from ..scoring.moran import morans_i, neighbour_graph
 
 NAMES = ("predictability", "level", "zeros", "variance", "moran", "signal", "agreement")
+_LEAST = 1e-4  # added to a variance before its log
+FLAT = float(np.log(_LEAST)) + 1e-9  # variance feature of a gene that the reference has constant
 _BASE = 1000  # shared genes that others are regressed on; the most variable ones where more
 _CELLS = 3000  # cells of the tissue that two predictions are compared on
 _PENALTIES = (0.01, 0.1, 1.0)  # per reference cell
@@ -138,7 +140,7 @@ class GeneFeatures:
                     (told[0] + told[1]) / 2,
                     y.mean(axis=0, dtype=np.float64),
                     (y <= 0).mean(axis=0),
-                    np.log(deviation**2 + 1e-4),
+                    np.log(deviation**2 + _LEAST),
                     morans_i(mean, self.graph),
                     np.log((signal + 1e-3) / (deviation + 1e-3)),
                     column_pearson(mean[self.cells], self.tissue @ (weights[0] + weights[1])),

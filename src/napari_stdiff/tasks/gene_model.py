@@ -172,7 +172,8 @@ def hold_out(panel: Panel, config: PredictGenesConfig, monitor: Monitor) -> Held
     n = len(panel.genes)
     if n < 5:
         return None
-    parts = gene_folds(n, min(config.folds, n - 3), config.seed)
+    # every fold leaves 4 genes or more: a method hides some of these in turn, too
+    parts = gene_folds(n, max(config.folds, -(-n // (n - 4))), config.seed)
     mean, std = np.empty((2, panel.n_cells, n), dtype=np.float32)
     fold = np.empty(n, dtype=np.int64)
     spread = config.draws > 1

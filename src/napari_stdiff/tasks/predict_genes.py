@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import numpy as np
 from ..compute.device import choose_device
 from ..compute.errors import StdiffError
 from ..compute.monitor import Monitor
+from ..data.checks import listing
 from ..data.gene_names import GeneMatch, match_genes
 from ..data.panel import Panel, panel_of
 from ..data.predicted import PredictedGenes, Reliability
@@ -24,6 +25,7 @@ from ..data.reading import read as read_tissue
 from ..data.record import RunRecord, describe_input
 from ..data.reference import Reference, read_reference
 from ..data.store import element_name
+from ..data.telling import most_telling
 from ..data.tissue import Tissue
 from ..methods.base import Cost
 from ..methods.genes.registry import gene_method_class
@@ -35,6 +37,9 @@ from .reliability import Assessor
 if TYPE_CHECKING:
     from anndata import AnnData
     from spatialdata import SpatialData
+
+_SHARED = 4  # fewest shared genes: one is hidden at a time, and predicted from three
+_REFERENCE = 10  # fewest reference cells
 
 
 def predict_genes(
@@ -192,6 +197,13 @@ class Job:
                 std[:, at] = assessor.spread(genes[at], part.mean, part.std, found)
                 expected[at], low[at], high[at] = found.expected, found.low, found.high
                 notes |= dict.fromkeys(part.notes)
+        flat = genes[np.ptp(mean, axis=0) <= 1e-9]
+        if len(flat):
+            said = f"{listing(flat[:3])}{', ...' if len(flat) > 3 else ''}"
+            notes[
+                f"{len(flat)} gene(s) got the same value in every cell ({said}): the reference "
+                "does not tell cells apart by them."
+            ] = None
         reliability = Reliability(expected, low, high)
         self.seconds["sample"] = round(perf_counter() - start, 3)
         return PredictedGenes(
@@ -256,10 +268,29 @@ def prepare(
         tissue = read_tissue(data, read or ReadConfig())
         known = read_reference(reference, cells=config.reference_cells, seed=config.seed)
         match = match_genes(tissue, known)
-        panel = panel_of(tissue, known, match)
+        _refuse_too_little(known, match)
+        telling = most_telling(tissue, known, match.shared)
+        if len(telling) < len(match.shared):
+            told = f"Genes: the {len(telling):,} of these that vary most in both are used."
+            match = replace(match, notes=(*match.notes, told))
+        panel = panel_of(tissue, known, replace(match, shared=telling))
         choice = choose_genes(tissue, known, match, panel, config)
         seconds["read"] = round(perf_counter() - start, 3)
     return Job(tissue, known, match, panel, choice, seconds=seconds)
+
+
+def _refuse_too_little(reference: Reference, match: GeneMatch) -> None:
+    """Refuse what nothing can be learned from."""
+    if len(match.shared) < _SHARED:
+        raise StdiffError(
+            f"Tissue and reference share {len(match.shared)} gene(s); at least {_SHARED} are "
+            "needed. Are the gene names of the same species and kind?"
+        )
+    if reference.n_cells < _REFERENCE:
+        raise StdiffError(
+            f"The reference has {reference.n_cells} cell(s); at least {_REFERENCE} are needed to "
+            "see which genes go together."
+        )
 
 
 def estimate(job: Job, config: PredictGenesConfig) -> Cost:

@@ -13,9 +13,10 @@ from ..data.predicted import BADGES, Z80, Reliability, badge_of
 from ..methods.genes.spread import Spread
 from ..scoring.correlation import column_pearson
 from ..scoring.intervals import conformal_by_group, conformal_quantile
-from .gene_features import GeneFeatures
+from .gene_features import FLAT, NAMES, GeneFeatures
 from .gene_model import HeldOut
 
+_FEWEST = 5  # held-out genes that anything can be learned from
 _GROUP = 5  # fewest held-out genes that a group's spread is calibrated on
 _CELLS = 2000  # cells that spreads are calibrated on
 _DRAWS = 32
@@ -78,7 +79,7 @@ class Assessor:
     residuals
         What held-out genes say about the spread of a method that gives none.
     judged
-        (shared,) which of the shared genes were held out.
+        (shared,) which of the shared genes were held out, and vary in the tissue.
     least
         Smallest spread of any cell.
     scores
@@ -109,8 +110,16 @@ class Assessor:
                     "to trust a prediction.",
                 )
             )
-        judged = held.judged
-        truth, mean = held.truth(panel)[:, judged], held.mean[:, judged]
+        truth = held.truth(panel)
+        judged = held.judged & (np.ptp(truth, axis=0) > 0)  # no correlation with a constant
+        if judged.sum() < _FEWEST:
+            return cls(
+                notes=(
+                    f"{int(judged.sum())} of the {len(panel.genes)} shared genes vary in the "
+                    "tissue, too few to say how far to trust a prediction.",
+                )
+            )
+        truth, mean = truth[:, judged], held.mean[:, judged]
         achieved = np.nan_to_num(column_pearson(truth, mean))
         features = GeneFeatures.of(panel)
         known = features.of_shared(np.nan_to_num(held.mean))[judged]
@@ -163,6 +172,9 @@ class Assessor:
         x = _with_likes(known, self.features.likeness(genes)[:, self.judged], self.achieved)
         # no further than what held-out genes reached: a straight line knows no end
         at = np.clip(self.line(x), self.achieved.min(), self.achieved.max())
+        # nothing is known of a gene that the reference has constant, nor said by a flat prediction
+        constant = known[:, NAMES.index("variance")] <= FLAT
+        at[constant | (np.ptp(mean, axis=0) <= 1e-9)] = 0.0
         low, high = (np.clip(at + sign * self.reach, -1, 1) for sign in (-1, 1))
         return Reliability(at, low, high)
 
