@@ -27,6 +27,7 @@ from .stack_network import StackNetwork
 _STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _SHARES = (0.0, 0.25, 0.5, 0.75)  # of the distribution's mean in the mean that is shown
 _WIDTH, _DEPTH, _STEPS = 48, 1, 250
+_WIDENINGS = (1.0, 1.1, 1.2)
 _JUDGED = 12_000  # entries that the strength is chosen on
 _LEVELS = (np.arange(16) + 0.5) / 16  # of the distributions, in that choice
 _MEAN = 32  # levels that the mean is taken over
@@ -79,7 +80,7 @@ class Spadit(StackNetwork):
         if len(rows) > _JUDGED:
             rows = np.sort(np.random.default_rng(self.config.seed).choice(rows, _JUDGED, False))
         with monitor.stage("Choosing its strength", share=0.2):
-            self.diffusion_strength, self.mean_share = self._choose(
+            self.diffusion_strength, self.widening, self.mean_share = self._choose(
                 trial, entries.conditions[rows].numpy(), cells, mine, rows, raw, truth, monitor
             )
         with monitor.stage("Diffusion, all genes"):
@@ -110,37 +111,35 @@ class Spadit(StackNetwork):
         raw: np.ndarray,
         truth: np.ndarray,
         monitor: Monitor,
-    ) -> tuple[float, float]:
+    ) -> tuple[float, float, float]:
         """Return how much of the diffusion is used, from genes that `network` did not train on.
 
-        The strength is that with the lowest CRPS; with it, the share of the distribution's mean
-        in the mean that is shown is that with the highest Pearson.
+        Its strength and what x0 is stretched by (genes that were never seen err more than those
+        the spread was learned from) are those with the lowest CRPS; with them, the share of the
+        distribution's mean in the mean that is shown is that with the highest Pearson.
         """
         gene, cell = rows // len(cells), cells[rows % len(cells)]
         levels = scores_of(np.repeat(_LEVELS[:, None], len(rows), 1))
-        losses, gains = [], []
+        goal = {j: np.flatnonzero(gene == j) for j in genes}
+        trials = []
         for i, strength in enumerate(_STRENGTHS):
             monitor.step(i, len(_STRENGTHS))
             nodes = solve(network, conditions, strength, "dpm++2m", 5, self._device, monitor.check)
-            places = ndtr(between(nodes, levels))
-            loss, gain = 0.0, np.zeros(len(_SHARES))
-            for j in genes:
-                mine = np.flatnonzero(gene == j)
-                some = cell[mine]
-                entries = self.spread.entries(raw[:, j], int(j)).some(some)
-                values = np.stack([entries.at(p.astype(np.float32)) for p in places[:, mine]])
-                apart = truth[some, j] - values
-                at = _LEVELS[:, None]
-                loss += float(np.maximum(at * apart, (at - 1) * apart).sum())
-                line = on_line(raw[some, j].astype(np.float64), entries.expected())
-                mixed = np.stack([(1 - s) * line + s * values.mean(axis=0) for s in _SHARES], 1)
-                goal = np.repeat(truth[some, j][:, None], len(_SHARES), 1)
-                gain += np.nan_to_num(column_pearson(goal, mixed))
-            losses.append(loss)
-            gains.append(gain)
-        best = int(np.argmin(losses))
-        share = _SHARES[int(np.argmax(gains[best]))] if _STRENGTHS[best] else 0.0
-        return _STRENGTHS[best], share
+            x0 = between(nodes, levels)
+            for widening in _WIDENINGS:
+                places = ndtr(widening * x0).astype(np.float32)
+                loss, gain = 0.0, np.zeros(len(_SHARES))
+                for j, mine in goal.items():
+                    some = cell[mine]
+                    entries = self.spread.entries(raw[:, j], int(j)).some(some)
+                    line = on_line(raw[some, j].astype(np.float64), entries.expected())
+                    values = np.stack([entries.at(place) for place in places[:, mine]])
+                    lost, gained = _judge(values, line, truth[some, j])
+                    loss, gain = loss + lost, gain + gained
+                trials.append((loss, strength, widening, gain))
+        _, strength, widening, gain = min(trials, key=lambda trial: trial[0])
+        share = _SHARES[int(np.argmax(gain))] if strength else 0.0
+        return strength, widening, share
 
     @few_threads()
     def sample(
@@ -169,6 +168,7 @@ class Spadit(StackNetwork):
                 monitor.check,
             )
             nodes[:, :, some] = solved.reshape(len(solved), len(raw), len(some))
+        nodes *= np.float32(self.widening)
         entries = [self.spread.entries(raw[:, j]) for j in range(len(names))]
         if self.mean_share > 0:
             mean = self._mean(mean, nodes, entries)
@@ -222,6 +222,7 @@ class Spadit(StackNetwork):
         shared = float(self._noise.variances.sum())
         return super().facts() | {
             "diffusion_strength": self.diffusion_strength,
+            "diffusion_widening": self.widening,
             "diffusion_share_of_mean": self.mean_share,
             "shared_error": round(shared, 4),
         }
@@ -229,12 +230,25 @@ class Spadit(StackNetwork):
     def _pack(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         meta, tensors = super()._pack()
         tensors |= pack([self._denoiser], "denoiser") | self._noise.pack()
-        chosen = [self.diffusion_strength, self.mean_share]
+        chosen = [self.diffusion_strength, self.widening, self.mean_share]
         return meta | {"diffusion": chosen}, tensors
 
     def _unpack(self, meta: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
         super()._unpack(meta, tensors)
-        self.diffusion_strength, self.mean_share = map(float, meta["diffusion"])
+        chosen = map(float, meta["diffusion"])
+        self.diffusion_strength, self.widening, self.mean_share = chosen
         basis = SharedNoise.patterns(self._panel.tissue, self._near)
         self._noise = SharedNoise.unpack(tensors, basis)
         self._denoiser = unpack(tensors, "denoiser", self._make)[0]
+
+
+def _judge(values: np.ndarray, line: np.ndarray, truth: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return the summed pinball loss of (levels, cells) quantiles, and (shares,) Pearson.
+
+    The Pearson of each share is that of `line` mixed with the mean of the quantiles.
+    """
+    apart, at = truth - values, _LEVELS[:, None]
+    loss = float(np.maximum(at * apart, (at - 1) * apart).sum())
+    mixed = np.stack([(1 - s) * line + s * values.mean(axis=0) for s in _SHARES], axis=1)
+    goal = np.repeat(truth[:, None], len(_SHARES), axis=1)
+    return loss, np.nan_to_num(column_pearson(goal, mixed))
