@@ -18,6 +18,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # equal terms, and peers that ask for all cores
 
+from console import listed, say, write
 from genes.cases import ALL, DATA, PAIRS
 
 WORK = Path(__file__).resolve().parent / "results" / "genes"
@@ -43,8 +44,8 @@ def main(said: list[str] | None = None) -> int:
     from genes.summary import OURS, gather
     from genes.tables import as_json, as_markdown
 
-    pairs = _list(args.cases) or (["quick"] if args.quick else list(PAIRS))
-    methods = _list(args.methods) or list(QUICK if args.quick else runner.default_methods())
+    pairs = listed(args.cases) or (["quick"] if args.quick else list(PAIRS))
+    methods = listed(args.methods) or list(QUICK if args.quick else runner.default_methods())
     if not args.methods and not args.quick:  # what a peer left before is part of the report
         methods = runner.with_results(methods, pairs, args.work)
     wrong = [p for p in pairs if p not in ALL]
@@ -62,20 +63,20 @@ def main(said: list[str] | None = None) -> int:
         draws=args.draws,
         scale_to=args.scale_to,
         data=args.data,
-        say=_say,
+        say=say,
     )
-    shares = [float(share) for share in _list(args.removed)]
+    shares = [float(share) for share in listed(args.removed)]
     fewer = runner.thinned(units, shares, args.thin_slow)
-    numbers = [int(n) for n in _list(args.steps)]
-    steps = runner.stepped(units, OURS, numbers, _list(args.steps_cases))
+    numbers = [int(n) for n in listed(args.steps)]
+    steps = runner.stepped(units, OURS, numbers, listed(args.steps_cases))
     timing = Timing()
     if not args.report:
         limit, again = 3600 * args.limit, args.retry
         everything = [*units, *(u for some in steps.values() for u in some), *fewer]
-        there = runner.installed(everything, _say)
-        runner.run(there, args.data, args.work, _say, jobs=args.jobs, limit=limit, again=again)
+        there = runner.installed(everything, say)
+        runner.run(there, args.data, args.work, say, jobs=args.jobs, limit=limit, again=again)
         if OURS in methods and not args.quick:
-            runner.time_alone(timing, args.data, args.work, _say)
+            runner.time_alone(timing, args.data, args.work, say)
     accounts = gather(units, fewer, steps, args.work, args.data)
     if not accounts:
         print("Nothing was run, so there is nothing to report.", file=sys.stderr)
@@ -85,14 +86,14 @@ def main(said: list[str] | None = None) -> int:
     if args.figures:
         from genes.figures import draw_figures
 
-        pictures = draw_figures(accounts, args.figures, args.work, args.data, _say)
+        pictures = draw_figures(accounts, args.figures, args.work, args.data, say)
     if args.json:
-        _write(args.json, json.dumps(as_json(accounts, found), indent=1) + "\n")
+        write(args.json, json.dumps(as_json(accounts, found), indent=1) + "\n")
     base = args.markdown.parent if args.markdown else Path()
     names = [os.path.relpath(p, base).replace(os.sep, "/") for p in pictures]
     report = as_markdown(accounts, found, names)
     if args.markdown:
-        _write(args.markdown, report)
+        write(args.markdown, report)
         print("\n".join(spoken(bars(accounts, found))))
     else:
         print(report)
@@ -143,19 +144,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--units", default="", help=argparse.SUPPRESS)
     add("--timing", default="", help=argparse.SUPPRESS)
     return parser
-
-
-def _list(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
 
 
 if __name__ == "__main__":

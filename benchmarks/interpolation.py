@@ -17,6 +17,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # equal terms; small networks gain nothing by more
 
+from console import listed, say, write
 from stacks.cases import ALL, DATA, DATASETS
 
 WORK = Path(__file__).resolve().parent / "results"
@@ -42,8 +43,8 @@ def main(said: list[str] | None = None) -> int:
     from stacks.summary import gather
     from stacks.tables import as_json, as_markdown
 
-    datasets = _list(args.only) or (["quick"] if args.quick else list(DATASETS))
-    methods = _list(args.methods) or list(QUICK if args.quick else runner.default_methods())
+    datasets = listed(args.only) or (["quick"] if args.quick else list(DATASETS))
+    methods = listed(args.methods) or list(QUICK if args.quick else runner.default_methods())
     wrong = [d for d in datasets if d not in ALL]
     wrong += [m for m in methods if m not in runner.known_methods()]
     if wrong:
@@ -51,7 +52,7 @@ def main(said: list[str] | None = None) -> int:
         print(f"Data sets: {', '.join(ALL)}.", file=sys.stderr)
         print(f"Methods: {', '.join(runner.known_methods())}.", file=sys.stderr)
         return 2
-    seeds = [int(s) for s in _list(args.seeds)]
+    seeds = [int(s) for s in listed(args.seeds)]
     units = runner.plan(
         datasets,
         methods,
@@ -62,12 +63,12 @@ def main(said: list[str] | None = None) -> int:
         args.full_limit,
         args.data,
         args.work,
-        _say,
+        say,
     )
     if not args.report:
         limit = 3600 * args.limit
         again = args.retry
-        runner.run(units, args.data, args.work, _say, jobs=args.jobs, limit=limit, again=again)
+        runner.run(units, args.data, args.work, say, jobs=args.jobs, limit=limit, again=again)
     accounts = gather(units, args.work)
     if not accounts:
         print("Nothing was run, so there is nothing to report.", file=sys.stderr)
@@ -77,15 +78,15 @@ def main(said: list[str] | None = None) -> int:
         from stacks.figures import draw_figures
 
         if not args.report:
-            runner.sweep(accounts, _list(args.sweep), args.data, args.work, _say)
-        pictures = draw_figures(accounts, args.figures, args.work, _say)
+            runner.sweep(accounts, listed(args.sweep), args.data, args.work, say)
+        pictures = draw_figures(accounts, args.figures, args.work, say)
     if args.json:
-        _write(args.json, json.dumps(as_json(accounts), indent=1) + "\n")
+        write(args.json, json.dumps(as_json(accounts), indent=1) + "\n")
     base = args.markdown.parent if args.markdown else Path()
     names = [os.path.relpath(p, base).replace(os.sep, "/") for p in pictures]
     report = as_markdown(accounts, names)
     if args.markdown:
-        _write(args.markdown, report)
+        write(args.markdown, report)
         print("\n".join(spoken(bars(accounts))))
     else:
         print(report)
@@ -135,19 +136,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--unit", default="", help=argparse.SUPPRESS)
     add("--sweep-unit", default="", help=argparse.SUPPRESS)
     return parser
-
-
-def _list(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
 
 
 if __name__ == "__main__":

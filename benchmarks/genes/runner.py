@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
+
+from console import process, shorten
 
 from napari_stdiff.methods.genes.registry import gene_methods
 from napari_stdiff.methods.genes.settings import GeneSettings
@@ -28,6 +28,8 @@ METHODS = (
     *("stack", "stack-network", "spadit", "spadit-paper", "gimvi", "transimp", "tangram"),
 )
 Say = Callable[[str], None]
+
+_process = partial(process, SCRIPT, threads=1)
 
 
 def known_methods() -> tuple[str, ...]:
@@ -164,7 +166,7 @@ def run(
             took = perf_counter() - begun
             left = (perf_counter() - start) / finished * (len(waiting) - finished)
             first = group[0]
-            what = f"error: {_short(problem)}" if problem else f"{took:.0f} s"
+            what = f"error: {shorten(problem)}" if problem else f"{took:.0f} s"
             say(
                 f"[{finished}/{len(waiting)}] {first.key} and {len(group) - 1} more: {what}; "
                 f"about {left / 60:.0f} min left"
@@ -178,9 +180,11 @@ def time_alone(timing: Timing, data: Path, work: Path, say: Say, limit: float = 
     if timed(timing, work) is not None:
         return
     say(f"Timing {timing.title}.")
-    problem = _process(["--timing", json.dumps(asdict(timing))], data, work, limit, timing.cores)
+    problem = _process(
+        ["--timing", json.dumps(asdict(timing))], data, work, limit, threads=timing.cores
+    )
     if problem:
-        say(f"That failed: {_short(problem)}")
+        say(f"That failed: {shorten(problem)}")
 
 
 def _all(one: Callable[[list[Unit]], None], groups: Sequence[list[Unit]], jobs: int) -> None:
@@ -202,26 +206,3 @@ def _groups(units: Sequence[Unit]) -> list[list[Unit]]:
         own = unit.key if unit.slow else unit.key.rsplit("/", 1)[0]
         groups.setdefault(own, []).append(unit)
     return list(groups.values())
-
-
-def _process(what: Sequence[str], data: Path, work: Path, limit: float, threads: int = 1) -> str:
-    """Run this command on units in a process; return what went wrong, or ""."""
-    said = [sys.executable, str(SCRIPT), *what, "--data", str(data), "--work", str(work)]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    try:
-        ended = subprocess.run(
-            said, env=environment, capture_output=True, text=True, timeout=limit, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return f"It took longer than {limit:g} s and was ended."
-    if ended.returncode == 0:
-        return ""
-    if ended.returncode < 0:
-        return f"The process was ended by signal {-ended.returncode} (9: out of memory, perhaps)."
-    lines = [line for line in ended.stderr.strip().splitlines() if line.strip()]
-    return lines[-1] if lines else f"The process ended with {ended.returncode}."
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 160 else line[:157] + "..."

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
+
+from console import process, shorten
 
 import napari_stdiff as st
 from napari_stdiff.methods.registry import interpolation_methods
@@ -40,6 +42,8 @@ METHODS = (
 )
 _GUESS = {"stdiffusion": 120.0, "gaussian-process": 90.0, "spateo-deep": 300.0}
 Say = Callable[[str], None]
+
+_process = partial(process, SCRIPT)
 
 
 def default_methods() -> tuple[str, ...]:
@@ -76,7 +80,7 @@ def plan(
         try:
             cases += _cases(name, data, work)
         except (st.StdiffError, ImportError, OSError, subprocess.CalledProcessError) as error:
-            say(f"{ALL[name].title}: cannot be opened, left out ({_short(str(error))}).")
+            say(f"{ALL[name].title}: cannot be opened, left out ({shorten(str(error))}).")
     order = sorted(methods, key=lambda m: METHODS.index(m) if m in METHODS else -1)
     return [
         Unit(case, method, seed, tier, draws, scale_to, full_limit)
@@ -170,25 +174,7 @@ def sweep(
         say(f"Sweeping lambda on {case.dataset} {case.hidden}.")
         problem = _process(["--sweep-unit", json.dumps(vars(case))], data, work, 4 * 3600.0)
         if problem:
-            say(f"The sweep failed: {_short(problem)}")
-
-
-def _process(what: Sequence[str], data: Path, work: Path, limit: float) -> str:
-    """Run this command on one unit in a process; return what went wrong, or ""."""
-    said = [sys.executable, str(SCRIPT), *what, "--data", str(data), "--work", str(work)]
-    environment = {"OMP_NUM_THREADS": "1", **os.environ}
-    try:
-        ended = subprocess.run(
-            said, env=environment, capture_output=True, text=True, timeout=limit, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return f"It took longer than {limit:g} s and was ended."
-    if ended.returncode == 0:
-        return ""
-    if ended.returncode < 0:
-        return f"The process was ended by signal {-ended.returncode} (9: out of memory, perhaps)."
-    lines = [line for line in ended.stderr.strip().splitlines() if line.strip()]
-    return lines[-1] if lines else f"The process ended with {ended.returncode}."
+            say(f"The sweep failed: {shorten(problem)}")
 
 
 def _failed(unit: Unit, problem: str, took: float) -> dict[str, Any]:
@@ -225,7 +211,7 @@ class _Clock:
         if not problem:
             self.taken[unit.method, unit.case.dataset].append(took)
         seconds = sum(self._guess(u) for u in self.left) / self.jobs
-        what = f"error: {_short(problem)}" if problem else f"{took:.0f} s"
+        what = f"error: {shorten(problem)}" if problem else f"{took:.0f} s"
         number = self.total - len(self.left)
         case = f"{unit.case.dataset} {unit.case.hidden} {unit.case.distance}"
         head = f"[{number}/{self.total}] {case} {unit.method} seed {unit.seed}"
@@ -245,8 +231,3 @@ def _spelled(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 160 else line[:157] + "..."

@@ -125,6 +125,14 @@ class Panel:
             return np.asarray(raw, dtype=np.float32)
         return np.log1p(np.asarray(raw, dtype=np.float32) * self.tissue_factor[:, None])
 
+    def floored(self, values: np.ndarray) -> np.ndarray:
+        """Return `values` of this tissue's cells, not below zero where its own are not."""
+        return np.maximum(values, 0) if self._never_negative else values
+
+    @cached_property
+    def _never_negative(self) -> bool:
+        return bool(self.tissue_raw.min(initial=0) >= 0)
+
     def profiles(self, names: Sequence[str] | np.ndarray) -> np.ndarray:
         """Return (reference cells, names) float32 expression of wanted or visible genes.
 

@@ -163,15 +163,17 @@ def denoise_from(
     return in_chunks(call, device, start, condition, np.arange(len(coords)))[0]
 
 
-def weights_of(network: nn.Module) -> dict[str, np.ndarray]:
-    """Return the weights of a network as arrays, for a model file."""
-    return {f"network.{k}": v.cpu().numpy() for k, v in network.state_dict().items()}
+def weights_of(network: nn.Module, name: str = "network") -> dict[str, np.ndarray]:
+    """Return the weights of a network as arrays, for a model file where it is called `name`."""
+    return {f"{name}.{k}": v.cpu().numpy() for k, v in network.state_dict().items()}
 
 
-def put_weights(network: nn.Module, tensors: Mapping[str, np.ndarray]) -> None:
+def put_weights(
+    network: nn.Module, tensors: Mapping[str, np.ndarray], name: str = "network"
+) -> None:
     """Undo :func:`weights_of`."""
-    mine = {k: v for k, v in tensors.items() if k.startswith("network.")}
+    mine = {k: v for k, v in tensors.items() if k.startswith(f"{name}.")}
     network.load_state_dict(
-        {k.removeprefix("network."): torch.from_numpy(v) for k, v in mine.items()}
+        {k.removeprefix(f"{name}."): torch.from_numpy(v) for k, v in mine.items()}
     )
     network.eval()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from ..compute.errors import StdiffError
 from .base import Method
+from .loading import class_of, read_or_refuse
 
 if TYPE_CHECKING:
     from ..data.tissue import Tissue
@@ -46,10 +45,7 @@ def method_class(name: str) -> type[Method]:
     StdiffError
         When there is no such method.
     """
-    if name not in _PLACES:
-        raise StdiffError(f"There is no method '{name}'; choose one of: {', '.join(_PLACES)}.")
-    module, _, attribute = _PLACES[name].partition(":")
-    found: type[Method] = getattr(import_module(f"{__package__}.{module}"), attribute)
+    found: type[Method] = class_of(name, _PLACES, __package__)
     return found
 
 
@@ -63,13 +59,4 @@ def load_method(name: str, folder: str | Path, tissue: Tissue) -> Method:
         model is missing or of the wrong shape.
     """
     cls = method_class(name)
-    try:
-        return cls.load(Path(folder).expanduser(), tissue)
-    except StdiffError:
-        raise
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        if type(error).__name__ == "OutOfMemoryError":  # torch's, of a device that is too small
-            raise
-        raise StdiffError(
-            f"The model in '{folder}' is damaged or of another version; fit it again."
-        ) from error
+    return read_or_refuse(lambda: cls.load(Path(folder).expanduser(), tissue), folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -12,8 +12,36 @@ import numpy as np
 from ...compute.monitor import Monitor
 from ...data.panel import Panel
 from ...data.prediction import Prediction
-from ..base import Cost
+from ..base import Cost, collect, complete
 from .settings import GeneSettings
+
+
+def with_draws(
+    genes: np.ndarray,
+    mean: np.ndarray,
+    n_draws: int,
+    drawing: Callable[[], Callable[[int], np.ndarray]],
+    monitor: Monitor,
+) -> Prediction:
+    """Put draws to a mean that is there; a run that is cancelled by then keeps what is done.
+
+    Parameters
+    ----------
+    genes, mean
+        (genes,) names and (cells, genes) of the prediction.
+    n_draws
+        Draws wanted.
+    drawing
+        Returns the function that makes the draw with a number; not called without draws.
+    monitor
+        Progress, of which the mean is one step and each draw another.
+    """
+    monitor.step(1, 1 + n_draws)
+    if not n_draws:
+        return Prediction(genes, mean)
+    draws = collect(drawing(), n_draws, mean.shape, monitor)
+    std = None if draws is None else draws.std(axis=0)
+    return Prediction(genes, mean, std, draws, complete(draws, n_draws))
 
 
 class GeneMethod(ABC):

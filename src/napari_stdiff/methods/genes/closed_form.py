@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -11,9 +11,9 @@ import numpy as np
 from ...compute.monitor import Monitor
 from ...data.panel import Panel
 from ...data.prediction import Prediction
-from ..base import Cost, collect, complete
+from ..base import Cost
 from ..files import read_model, write_model
-from .base import GeneMethod
+from .base import GeneMethod, with_draws
 from .files import panel_tie, refuse_other_panel
 from .folds import out_of_fold
 from .settings import GeneSettings
@@ -61,16 +61,14 @@ class ClosedForm(GeneMethod):
     ) -> Prediction:
         """Predict `genes`; each draw takes its values from the spread."""
         names = np.array([str(gene) for gene in genes], dtype=object)
-        raw = _floored(self._single.predict(self._panel.profiles(names)), self._panel)
+        raw = self._panel.floored(self._single.predict(self._panel.profiles(names)))
         raw = self._near.smooth(raw, self.smoothing)
-        mean = _floored(self.spread.calibrated(raw), self._panel)
-        monitor.step(1, 1 + n_draws)
-        if not n_draws:
-            return Prediction(names, mean)
-        drawing = self.spread.drawing(raw, names, self.config.seed)
-        draws = collect(drawing.draw, n_draws, mean.shape, monitor)
-        std = None if draws is None else draws.std(axis=0)
-        return Prediction(names, mean, std, draws, complete(draws, n_draws))
+        mean = self._panel.floored(self.spread.calibrated(raw))
+
+        def drawing() -> Callable[[int], np.ndarray]:
+            return self.spread.drawing(raw, names, self.config.seed).draw
+
+        return with_draws(names, mean, n_draws, drawing, monitor)
 
     def facts(self) -> dict[str, Any]:
         """Return what was chosen: smoothing, the spread's pool, and the predictor's own."""
@@ -125,12 +123,7 @@ class ClosedForm(GeneMethod):
 
     def _once(self, panel: Panel, names: np.ndarray) -> np.ndarray:
         fitted = self.single().fit(panel.tissue, panel.reference)
-        return _floored(fitted.predict(panel.profiles(names)), panel)
-
-
-def _floored(values: np.ndarray, panel: Panel) -> np.ndarray:
-    """Return `values`, not below zero where the tissue's are not."""
-    return np.maximum(values, 0) if panel.tissue_raw.min(initial=0) >= 0 else values
+        return panel.floored(fitted.predict(panel.profiles(names)))
 
 
 class RidgeMethod(ClosedForm):

@@ -26,20 +26,18 @@ class Conditions:
         Neighbouring cells.
     factor
         (cells,) what counts were multiplied by: high where a cell's library is small.
-    like
-        Visible genes whose features set the scale of the gene's own.
-    like_expected
-        (cells, genes) what is expected of them.
+    scale
+        (2, 4) mean and deviation of visible genes' own features; None until :meth:`learn`.
     """
 
     def __init__(
-        self, near: Neighbourhood, factor: np.ndarray, like: np.ndarray | None = None
+        self, near: Neighbourhood, factor: np.ndarray, scale: np.ndarray | None = None
     ) -> None:
         self._near = near
         library = np.log(factor)
         spread = float(library.std())
         self._library = (library - library.mean()) / (spread if spread > 1e-6 else 1.0)
-        self.scale = like
+        self.scale = scale
 
     def learn(self, guessed: Guessed, expected: np.ndarray) -> None:
         """Take the scale of the genes' own features from visible genes."""

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ...compute.monitor import Monitor
-from ...diffusion.fit import Loss, train
+from ...diffusion.fit import train
+from ..network import put_weights, weights_of
 
 N = TypeVar("N", bound=nn.Module)
 PARTS = 3  # groups of visible genes that are left out of training in turn
@@ -101,10 +102,9 @@ def fit_on(
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         network = make()
-    wrapped: Loss = of_batch
     trained = train(
         network,
-        wrapped,
+        of_batch,
         len(rows),
         steps=steps,
         batch_size=BATCH,
@@ -158,24 +158,17 @@ def evaluate(network: nn.Module, conditions: np.ndarray, device: torch.device) -
 
 def pack(networks: Sequence[nn.Module], name: str) -> dict[str, np.ndarray]:
     """Return the networks' weights by name."""
-    return {
-        f"{name}.{i}.{key}": value.cpu().numpy()
-        for i, network in enumerate(networks)
-        for key, value in network.state_dict().items()
-    }
+    out: dict[str, np.ndarray] = {}
+    for i, network in enumerate(networks):
+        out |= weights_of(network, f"{name}.{i}")
+    return out
 
 
 def unpack(tensors: Mapping[str, np.ndarray], name: str, make: Callable[[], N]) -> list[N]:
     """Undo :func:`pack`."""
     networks: list[N] = []
     while any(key.startswith(f"{name}.{len(networks)}.") for key in tensors):
-        start = f"{name}.{len(networks)}."
-        state = {
-            key[len(start) :]: torch.from_numpy(np.array(value))
-            for key, value in tensors.items()
-            if key.startswith(start)
-        }
         network = make()
-        network.load_state_dict(state)
-        networks.append(network.eval())
+        put_weights(network, tensors, f"{name}.{len(networks)}")
+        networks.append(network)
     return networks

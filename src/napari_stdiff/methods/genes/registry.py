@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from ...compute.errors import StdiffError
+from ..loading import class_of, read_or_refuse
 from .base import GeneMethod
 
 if TYPE_CHECKING:
@@ -52,10 +51,7 @@ def gene_method_class(name: str) -> type[GeneMethod]:
     StdiffError
         When there is no such method.
     """
-    if name not in _PLACES:
-        raise StdiffError(f"There is no method '{name}'; choose one of: {', '.join(_PLACES)}.")
-    module, _, attribute = _PLACES[name].partition(":")
-    found: type[GeneMethod] = getattr(import_module(f"{__package__}.{module}"), attribute)
+    found: type[GeneMethod] = class_of(name, _PLACES, __package__)
     return found
 
 
@@ -69,13 +65,4 @@ def load_gene_method(name: str, folder: str | Path, panel: Panel) -> GeneMethod:
         something in the model is missing or of the wrong shape.
     """
     cls = gene_method_class(name)
-    try:
-        return cls.load(Path(folder).expanduser(), panel)
-    except StdiffError:
-        raise
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        if type(error).__name__ == "OutOfMemoryError":  # torch's, of a device that is too small
-            raise
-        raise StdiffError(
-            f"The model in '{folder}' is damaged or of another version; fit it again."
-        ) from error
+    return read_or_refuse(lambda: cls.load(Path(folder).expanduser(), panel), folder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -14,14 +14,15 @@ from ...compute.monitor import Monitor
 from ...data.panel import Panel
 from ...data.prediction import Prediction
 from ...scoring.correlation import column_pearson
-from ..base import Cost, collect, complete
+from ..base import Cost
+from .base import with_draws
 from .conditions import Conditions
 from .corrections import fit_on, groups_of_genes, pack, some_cells, unpack
 from .noise import SharedNoise, scores_of
 from .residual import NODES, SOLVERS, Residual, between, loss_of, solve
 from .settings import GeneSettings
 from .spread import Spread, generator_of, on_line
-from .stack import Guessed, floored
+from .stack import Guessed
 from .stack_network import StackNetwork
 
 _STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -150,7 +151,7 @@ class Spadit(StackNetwork):
         guessed = Guessed.of(self._guesses, self._panel.profiles(names))
         expected = self._expect(guessed)
         raw = guessed.on_scale(expected)
-        mean = floored(self.spread.calibrated(raw), self._panel)
+        mean = self._panel.floored(self.spread.calibrated(raw))
         if not n_draws and self.mean_share == 0:
             monitor.step(1, 1)
             return Prediction(names, mean)
@@ -172,24 +173,23 @@ class Spadit(StackNetwork):
         entries = [self.spread.entries(raw[:, j]) for j in range(len(names))]
         if self.mean_share > 0:
             mean = self._mean(mean, nodes, entries)
-        monitor.step(1, 1 + n_draws)
-        if not n_draws:
-            return Prediction(names, mean)
-        uniforms = [
-            self._noise.uniforms(n_draws, generator_of(self.config.seed, str(name)))
-            for name in names
-        ]
 
-        def draw(number: int) -> np.ndarray:
-            out = np.empty_like(mean)
-            for j, entry in enumerate(entries):
-                x0 = between(nodes[:, :, j], scores_of(uniforms[j][number][None]))[0]
-                out[:, j] = entry.at(ndtr(x0).astype(np.float32))
-            return out
+        def drawing() -> Callable[[int], np.ndarray]:
+            uniforms = [
+                self._noise.uniforms(n_draws, generator_of(self.config.seed, str(name)))
+                for name in names
+            ]
 
-        draws = collect(draw, n_draws, mean.shape, monitor)
-        std = None if draws is None else draws.std(axis=0)
-        return Prediction(names, mean, std, draws, complete(draws, n_draws))
+            def draw(number: int) -> np.ndarray:
+                out = np.empty_like(mean)
+                for j, entry in enumerate(entries):
+                    x0 = between(nodes[:, :, j], scores_of(uniforms[j][number][None]))[0]
+                    out[:, j] = entry.at(ndtr(x0).astype(np.float32))
+                return out
+
+            return draw
+
+        return with_draws(names, mean, n_draws, drawing, monitor)
 
     def _mean(self, mean: np.ndarray, nodes: np.ndarray, entries: list[Any]) -> np.ndarray:
         """Return `mean` mixed with the means of the entries' distributions."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -12,9 +12,9 @@ import numpy as np
 from ...compute.monitor import Monitor
 from ...data.panel import Panel
 from ...data.prediction import Prediction
-from ..base import Cost, collect, complete
+from ..base import Cost
 from ..files import read_model, write_model
-from .base import GeneMethod
+from .base import GeneMethod, with_draws
 from .files import panel_tie, refuse_other_panel
 from .folds import gene_folds
 from .guesses import Guesses
@@ -137,7 +137,7 @@ class Stack(GeneMethod):
         with monitor.stage("Learning the spread", share=spreading):
             self._learn_spread(hidden, expected, truth, monitor)
         raw = hidden.on_scale(expected)
-        self._held_out: np.ndarray | None = floored(self.spread.calibrated(raw), panel)
+        self._held_out: np.ndarray | None = panel.floored(self.spread.calibrated(raw))
         with monitor.stage("Fitting"):
             self._guesses = self.guesser(panel, self._near, monitor)
         return self
@@ -180,14 +180,12 @@ class Stack(GeneMethod):
         names = np.array([str(gene) for gene in genes], dtype=object)
         guessed = Guessed.of(self._guesses, self._panel.profiles(names))
         raw = guessed.on_scale(self._expect(guessed))
-        mean = floored(self.spread.calibrated(raw), self._panel)
-        monitor.step(1, 1 + n_draws)
-        if not n_draws:
-            return Prediction(names, mean)
-        drawing = self.spread.drawing(raw, names, self.config.seed)
-        draws = collect(drawing.draw, n_draws, mean.shape, monitor)
-        std = None if draws is None else draws.std(axis=0)
-        return Prediction(names, mean, std, draws, complete(draws, n_draws))
+        mean = self._panel.floored(self.spread.calibrated(raw))
+
+        def drawing() -> Callable[[int], np.ndarray]:
+            return self.spread.drawing(raw, names, self.config.seed).draw
+
+        return with_draws(names, mean, n_draws, drawing, monitor)
 
     def facts(self) -> dict[str, Any]:
         """Return the weights of the guesses and the spread's choices."""
@@ -239,8 +237,3 @@ class Stack(GeneMethod):
         values += 6 * cells * shared + reference * (shared + n_genes) + block
         values += (config.draws + 4) * cells * n_genes
         return Cost(0, seconds, 50 + 4 * values / 2**20)
-
-
-def floored(values: np.ndarray, panel: Panel) -> np.ndarray:
-    """Return `values`, not below zero where the tissue's are not."""
-    return np.maximum(values, 0) if panel.tissue_raw.min(initial=0) >= 0 else values

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import numpy as np
 
 from .base import Single, moments, standardise
@@ -15,6 +17,7 @@ class Linear(Single):
         self._tissue, self._reference = standardise(tissue), standardise(reference)
         self._gram = gram(self._reference)
 
+    @abstractmethod
     def _weights(self, target: np.ndarray, cross: np.ndarray) -> np.ndarray:
         """Return (shared, wanted) weights.
 
@@ -25,7 +28,6 @@ class Linear(Single):
         cross
             (shared, wanted) their correlations with the shared genes.
         """
-        raise NotImplementedError
 
     def predict(self, profiles: np.ndarray) -> np.ndarray:
         """Weight the tissue's shared genes, and bring the sum to the profiles' scale."""
