@@ -96,15 +96,15 @@ class Panel:
     def tissue_factor(self) -> np.ndarray:
         """(cells,) what counts of the tissue are multiplied by; ones where they are no counts."""
         if self.tissue_values != "counts":
-            return _kept(np.ones(self.n_cells, dtype=np.float32))
-        return _kept(scale_factors(self.tissue_raw))
+            return kept(np.ones(self.n_cells, dtype=np.float32))
+        return kept(scale_factors(self.tissue_raw))
 
     @cached_property
     def reference_factor(self) -> np.ndarray:
         """(reference cells,) what the reference's counts are multiplied by, or ones."""
         if self.reference_values != "counts":
-            return _kept(np.ones(self.reference_raw.shape[0], dtype=np.float32))
-        return _kept(scale_factors(self.reference_raw[:, : len(self.genes)]))
+            return kept(np.ones(self.reference_raw.shape[0], dtype=np.float32))
+        return kept(scale_factors(self.reference_raw[:, : len(self.genes)]))
 
     @cached_property
     def tissue(self) -> np.ndarray:
@@ -112,12 +112,12 @@ class Panel:
 
         Made once and read-only, as all that is kept here: copy it to change it.
         """
-        return _kept(self.scaled(self.tissue_raw))
+        return kept(self.scaled(self.tissue_raw))
 
     @cached_property
     def reference(self) -> np.ndarray:
         """(reference cells, shared) float32 visible expression of the reference; read-only."""
-        return _kept(self._profiles(np.arange(len(self.genes))))
+        return kept(self._profiles(np.arange(len(self.genes))))
 
     def scaled(self, raw: np.ndarray) -> np.ndarray:
         """Bring (cells, any genes) stored values of this tissue to the scale of `tissue`."""
@@ -174,7 +174,7 @@ class Panel:
 
     def tissue_fingerprint(self) -> str:
         """Return a hash of what a model can learn from the tissue (20 hex digits)."""
-        return _hash(
+        return tie(
             self.tissue_values, self.genes, self.tissue_raw, self.coords, _names(self.section)
         )
 
@@ -188,14 +188,14 @@ class Panel:
         x = self.reference_raw[:, np.concatenate([np.arange(shared), order + shared])]
         x.sum_duplicates()  # one order of entries, however they are stored
         kind = ["none"] if self.reference_type is None else _names(self.reference_type)
-        return _hash(
+        return tie(
             *(self.reference_values, self.genes, self.wanted[order]),
             *(x.indptr.astype(np.int64), x.indices.astype(np.int64), x.data, kind),
         )
 
     def fingerprint(self) -> str:
         """Return a hash of all that a method sees (20 hex digits): a model is tied to it."""
-        return _hash(self.tissue_fingerprint(), self.reference_fingerprint())
+        return tie(self.tissue_fingerprint(), self.reference_fingerprint())
 
 
 def panel_of(
@@ -259,14 +259,15 @@ def _names(names: Sequence[str] | np.ndarray) -> np.ndarray:
     return np.array([str(name) for name in names], dtype=object)
 
 
-def _kept(values: np.ndarray) -> np.ndarray:
+def kept(values: np.ndarray) -> np.ndarray:
     """Return a read-only view: what is made once must not change under those who share it."""
     view = values.view()
     view.flags.writeable = False
     return view
 
 
-def _hash(*parts: Any) -> str:
+def tie(*parts: Any) -> str:
+    """Return a hash of arrays and names (20 hex digits)."""
     h = hashlib.sha256()
     for part in parts:
         if isinstance(part, np.ndarray) and part.dtype != object:
