@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -102,3 +104,15 @@ def test_genes_that_vary_most_are_of_visible_entries() -> None:
     seen = np.ones(dense.shape, dtype=bool)
     seen[:, int(np.argmax(cv))] = False
     assert tissue.genes[int(np.argmax(cv))] not in most_varying(tissue, seen, n=6)
+
+
+def test_genes_seen_in_hardly_any_spot_are_taken_last() -> None:
+    sample = napari_stdiff.simulate(n_sections=3, cells_per_section=50, n_genes=20, image_size=60)
+    tissue = read(sample.sdata)
+    dense = tissue.expression.toarray()
+    dense[:, 3] = 0
+    dense[7, 3] = 5.0  # varies most of all
+    rare = replace(tissue, expression=dense)
+    assert tissue.genes[3] in most_varying(rare, n=6)
+    assert tissue.genes[3] not in most_varying(rare, n=6, expressed=0.05)
+    assert len(most_varying(rare, n=20, expressed=0.05)) == 20

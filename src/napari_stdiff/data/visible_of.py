@@ -84,7 +84,9 @@ def visible_of(
     ), notes
 
 
-def most_varying(tissue: Tissue, seen: np.ndarray | None = None, n: int = TAKEN) -> np.ndarray:
+def most_varying(
+    tissue: Tissue, seen: np.ndarray | None = None, n: int = TAKEN, expressed: float = 0.0
+) -> np.ndarray:
     """Return the names of the genes with the highest coefficient of variation, in table order.
 
     Parameters
@@ -95,9 +97,12 @@ def most_varying(tissue: Tissue, seen: np.ndarray | None = None, n: int = TAKEN)
         (cells, genes) bool of visible entries; None where all are.
     n
         How many genes.
+    expressed
+        Genes that are above zero in a smaller share of what is visible come last: of a whole
+        transcriptome those seen in one or two spots vary most, and nothing can be said of them.
     """
     x: Any = tissue.expression
-    varying = np.zeros(tissue.n_genes)
+    varying, rare = np.zeros(tissue.n_genes), np.zeros(tissue.n_genes, dtype=bool)
     for start in range(0, tissue.n_genes, _BLOCK):
         part = x[:, start : start + _BLOCK]
         dense = np.asarray(part.toarray() if hasattr(part, "toarray") else part, dtype=np.float64)
@@ -106,5 +111,6 @@ def most_varying(tissue: Tissue, seen: np.ndarray | None = None, n: int = TAKEN)
         mean = (dense * shown).sum(axis=0) / count
         spread = np.sqrt((((dense - mean) ** 2) * shown).sum(axis=0) / count)
         varying[start : start + _BLOCK] = np.where(mean > 0, spread / np.maximum(mean, 1e-12), 0)
-    chosen = np.sort(np.argsort(-varying, kind="stable")[:n])
+        rare[start : start + _BLOCK] = ((dense > 0) * shown).sum(axis=0) < expressed * count
+    chosen = np.sort(np.lexsort((-varying, rare))[:n])
     return np.asarray(tissue.genes)[chosen]
