@@ -25,6 +25,7 @@ from ..tasks.reliability import Assessor
 from .config import EvaluateGenesConfig
 from .gene_pair import GenePair, open_pair
 from .memory import peak_memory
+from .resume import differences, plain, taken_over
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _DIFFUSION = "spadit"
 _WITHOUT = ("stack", "stack-network")
+_GAINS = ("pcc", "ssim", "crps")
 _DRAWS = 500_000_000  # bytes that draws of some genes may take
 _SCORES = (
     *("pcc", "pcc_median", "ssim", "rmse", "rmse_z", "js", "accuracy_score", "crps"),
@@ -127,7 +129,7 @@ def evaluate_predict_genes(
     if shares and pair.panel.tissue_values != "counts":
         raise StdiffError("Only counts can be downsampled, and this tissue holds none.")
     protocol = _protocol(pair, config, shares)
-    rows, notes = _taken_over(done, protocol)
+    rows, notes = taken_over(done, protocol)
     for i, (name, make) in enumerate(makers.items()):
         if name in rows:
             continue
@@ -158,7 +160,7 @@ class _Run:
     def pcc(self) -> dict[str, float | None]:
         """Gene -> Pearson, None for a gene that is constant in the truth."""
         table = GeneScores.joined(self.scores).per_gene
-        return {str(g): _plain(v) for g, v in table["pcc"].items()}
+        return {str(g): plain(v) for g, v in table["pcc"].items()}
 
 
 def _evaluate(
@@ -181,7 +183,7 @@ def _evaluate(
     row["interval_coverage80"] = assessed.get("coverage80")
     row["fit_seconds"], row["sample_seconds"] = round(run.fit, 3), round(run.sample, 3)
     row["peak_mib"] = round(run.peak, 1)
-    row = {key: _plain(value) for key, value in row.items()}
+    row = {key: plain(value) for key, value in row.items()}
     row["per_gene"] = {str(g): pcc.get(str(g)) for g in panel.genes}
     if shares:
         row["downsampled"] = {}
@@ -292,23 +294,6 @@ def _protocol(
     }
 
 
-def _taken_over(
-    done: Mapping[str, Any] | None, protocol: Mapping[str, Any]
-) -> tuple[dict[str, dict[str, Any]], dict[str, list[str]]]:
-    """Return the methods of an earlier report, which must be of the same protocol."""
-    if not done:
-        return {}, {}
-    before = done.get("protocol", {})
-    differ = [key for key in protocol if key != "read" and before.get(key) != protocol[key]]
-    if differ:
-        raise StdiffError(
-            f"The earlier report is of another protocol ({', '.join(differ)} differ); write to a "
-            "new file."
-        )
-    rows = {name: dict(row) for name, row in done.get("methods", {}).items()}
-    return rows, {name: list(said) for name, said in before.get("notes", {}).items()}
-
-
 def _report(
     pair: GenePair,
     protocol: Mapping[str, Any],
@@ -325,32 +310,11 @@ def _report(
         "protocol": {
             **protocol,
             "notes": dict(notes),
-            "diffusion_adds": _added(methods),
+            "diffusion_adds": differences(methods, _DIFFUSION, _WITHOUT, _GAINS),
         },
         "methods": methods,
     }
 
 
-def _added(methods: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return what the diffusion model gains over what it builds on; {} where it was not run."""
-    if _DIFFUSION not in methods:
-        return {}
-    own = methods[_DIFFUSION]
-    out: dict[str, Any] = {}
-    for other in _WITHOUT:
-        row = methods.get(other)
-        out[other] = row and {
-            score: None
-            if own.get(score) is None or row.get(score) is None
-            else own[score] - row[score]
-            for score in ("pcc", "ssim", "crps")
-        }
-    return out
-
-
 def _finite(values: Mapping[str, float | None]) -> dict[str, float]:
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _plain(value: Any) -> float | None:
-    return None if value is None or not np.isfinite(value) else float(value)
