@@ -80,3 +80,13 @@ def test_rows_of_a_batch_do_not_see_each_other() -> None:
     for changed in (network(x + 1, level, cond), network(x, level, cond + 1)):
         assert not torch.allclose(changed, whole)
     assert not torch.allclose(network(x, level + 1, cond), whole)
+
+
+def test_a_schedule_says_when_learning_ends() -> None:
+    half = weights(fit(steps=100, rates=lambda done: 1.0, ema=0.0))
+    ended = weights(
+        fit(steps=200, rates=lambda done: float(done < 0.5), ema=0.0, weight_decay=0.0)
+    )
+    again = weights(fit(steps=100, rates=lambda done: 1.0, ema=0.0, weight_decay=0.0))
+    assert torch.equal(ended, again)
+    assert not torch.equal(half, again)

@@ -1,4 +1,4 @@
-"""The training loop all models share: rows held on the device, one-cycle AdamW, an EMA."""
+"""The training loop all models share: rows held on the device, AdamW by a schedule, an EMA."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from ..compute.monitor import Monitor
 Loss = Callable[[nn.Module, Tensor, torch.Generator], Tensor]
 # score(averaged network) -> error on rows that are not trained on
 Score = Callable[[nn.Module], float]
+# rates(share of the steps that are done) -> factor of the learning rate
+Rates = Callable[[float], float]
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ def train(
     score: Score | None = None,
     checks: int = 8,
     patience: int = 0,
+    rates: Rates | None = None,
 ) -> Trained:
     """Minimise `loss` over random batches of rows.
 
@@ -63,7 +66,7 @@ def train(
     n_rows
         Rows there are; each is seen once before any is seen again.
     steps, batch_size, learning_rate, weight_decay
-        Of AdamW under a one-cycle schedule with this peak rate.
+        Of AdamW; the rate is the peak of its schedule.
     seed
         Of batches and noise.
     monitor
@@ -76,6 +79,8 @@ def train(
     checks, patience
         Stop after this many checks without a better score; 0 goes on to the end. With patience
         the best network is returned.
+    rates
+        Schedule of the learning rate; None: one cycle.
 
     Returns
     -------
@@ -90,9 +95,13 @@ def train(
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True
     )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, learning_rate, total_steps=max(steps, 2)
-    )
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    if rates is None:
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimiser, learning_rate, total_steps=max(steps, 2)
+        )
+    else:
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rates(step / steps))
     slow: list[Tensor] = list(average.parameters())
     quick: list[Tensor] = list(network.parameters())
     order = torch.empty(0, dtype=torch.long)
