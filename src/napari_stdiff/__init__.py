@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .data.virtual import VirtualSection
     from .evaluation.align import evaluate_align
     from .evaluation.generate import evaluate_generate
+    from .evaluation.impute import evaluate_impute
     from .evaluation.interpolate import evaluate_interpolate
     from .evaluation.predict_genes import evaluate_predict_genes
     from .methods.base import Cost
@@ -59,6 +60,7 @@ _HOME = {
     "estimate": "tasks.estimate",
     "evaluate_align": "evaluation.align",
     "evaluate_generate": "evaluation.generate",
+    "evaluate_impute": "evaluation.impute",
     "evaluate_interpolate": "evaluation.interpolate",
     "evaluate_predict_genes": "evaluation.predict_genes",
     "generate": "tasks.generate",

@@ -137,3 +137,20 @@ def write_json(value: Any, to: str) -> None:
         Path(to).write_text(text, encoding="utf-8")
     except OSError as error:
         raise StdiffError(f"{to} cannot be written ({error.strerror or error}).") from error
+
+
+def earlier(path: str, task: str, what: str) -> dict[str, Any] | None:
+    """Return the report of `task` in a file, None where there is no file.
+
+    `what` says in a sentence what the report would be of.
+    """
+    file = Path(path).expanduser()
+    if not file.exists():
+        return None
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StdiffError(f"{path} cannot be read as a report; write to a new file.") from error
+    if not isinstance(found, dict) or found.get("task") != task:
+        raise StdiffError(f"{path} holds no report of {what}; write to a new file.")
+    return found

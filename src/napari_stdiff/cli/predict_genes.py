@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as to_json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,7 +28,7 @@ from .app import (
     evaluate,
 )
 from .bar import monitored
-from .options import check_outputs, need_display, write_json
+from .options import check_outputs, earlier, need_display, write_json
 
 if TYPE_CHECKING:
     from ..methods.base import Cost
@@ -166,7 +165,7 @@ def evaluate_predict_genes(
     names = [n.strip() for n in config.methods.split(",") if n.strip()]
     names = names or list(default_gene_methods())
     _prepare(config.device, *names)
-    done = _earlier(json) if resume else None
+    done = earlier(json, "predict-genes", "predicted genes") if resume else None
     with monitored() as monitor:
         result = run(
             data,
@@ -239,17 +238,3 @@ def _described(found: Any) -> dict[str, Any]:
         for i, gene in enumerate(found.genes)
     }
     return {**found.record.model_dump(mode="json"), "genes": genes}
-
-
-def _earlier(path: str) -> dict[str, Any] | None:
-    """Return the report in a file, None where there is none."""
-    file = Path(path).expanduser()
-    if not file.exists():
-        return None
-    try:
-        found = to_json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StdiffError(f"{path} cannot be read as a report; write to a new file.") from error
-    if not isinstance(found, dict) or found.get("task") != "predict-genes":
-        raise StdiffError(f"{path} holds no report of predicted genes; write to a new file.")
-    return found

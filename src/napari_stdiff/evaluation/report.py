@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..data.checks import listing
+
 _HEADS = {
     "pcc": "pcc",
     "pcc_binned": "binned",
@@ -38,6 +40,26 @@ _GENE_HEADS = {
     "sample_seconds": "sample s",
     "peak_mib": "peak MiB",
 }
+
+_ENTRY_HEADS = {
+    "pcc": "pcc",
+    "cosine": "cosine",
+    "rmse": "rmse",
+    "mae": "mae",
+    "ssim": "ssim",
+    "crps": "crps",
+    "coverage80": "cover.80",
+    "fit_seconds": "fit s",
+    "sample_seconds": "sample s",
+    "peak_mib": "peak MiB",
+}
+_PATTERNS = {
+    "entries": "{hide:.0%} of the entries hidden",
+    "nonzero": "{hide:.0%} of the entries above zero hidden",
+    "genes": "whole genes hidden",
+    "thinning": "half of the counts hidden, molecule by molecule",
+}
+_PARTS = {"zeros": "zero", "nonzeros": "not zero"}
 
 
 def format_report(result: Mapping[str, Any]) -> str:
@@ -100,17 +122,67 @@ def format_gene_report(result: Mapping[str, Any]) -> str:
     ]
     lines += ["", *thinned] if thinned else []
     adds = protocol["diffusion_adds"]
+    lines += ["", *_added(adds, "Diffusion")] if adds else []
+    notes = [f"{name}: {note}" for name, of in protocol["notes"].items() for note in of]
+    return "\n".join([*lines, *([""] if notes else []), *notes])
+
+
+def format_impute_report(result: Mapping[str, Any]) -> str:
+    """Return a text table of what :func:`~napari_stdiff.evaluate_impute` returned.
+
+    Entries whose truth is zero and the others stand apart below, then how well clusters agree
+    with annotated types, and what diffusion adds to what it builds on.
+    """
+    protocol, methods = result["protocol"], result["methods"]
+    hidden = _PATTERNS[protocol["pattern"]].format(hide=protocol["hide"] or 0)
+    reference = protocol["reference"]
+    lines = [
+        f"{result['dataset']}: {hidden} in {protocol['genes']} genes of {protocol['cells']} "
+        f"cells ({protocol['entries']} entries, {protocol['zeros']} of them zero); "
+        + (f"reference {reference}; " if reference else "no reference; ")
+        + f"seed {protocol['seed']}, {protocol['draws']} draws",
+        f"{protocol['genes_chosen']} genes; {protocol['scale']}",
+    ]
+    if protocol["hidden_genes"]:
+        lines.append(f"hidden: {', '.join(protocol['hidden_genes'])}")
+    if protocol["untouched"]:
+        lines.append(f"nothing hidden of: {listing(protocol['untouched'])}")
+    lines += ["", *_table(methods, _ENTRY_HEADS)]
+    heads = {name: _ENTRY_HEADS[name] for name in ("pcc", "rmse", "mae", "crps", "coverage80")}
+    for part in ("zeros", "nonzeros"):
+        some = {name: row[part] for name, row in methods.items()}
+        if any(row.get("rmse") is not None for row in some.values()):
+            perfect = {**heads, "coverage80_expected": "(perfect)"}
+            lines += ["", f"Entries whose truth is {_PARTS[part]}", *_table(some, perfect)]
+    groups = protocol["clusters"]
+    if groups:
+        known = {f"({name})": groups[name] or {} for name in ("raw", "measured") if name in groups}
+        some = known | {name: row["clusters"] or {} for name, row in methods.items()}
+        said = f"{groups['types']} annotated types ({groups['labels']}) of {groups['cells']} cells"
+        heads = {name: name.upper() for name in ("ari", "ami", "nmi")}
+        lines += ["", f"Clusters against {said}", *_table(some, heads)]
+    adds = protocol["diffusion_adds"]
     lines += [""] if adds else []
+    for own, row in adds.items():
+        lines += _added(row, own)
+    notes = [f"{name}: left out, it {why}." for name, why in protocol["left_out"].items()]
+    notes += [f"{name}: {note}" for name, of in protocol["notes"].items() for note in of]
+    return "\n".join([*lines, *([""] if notes else []), *notes])
+
+
+def _added(adds: Mapping[str, Mapping[str, Any] | None], what: str) -> list[str]:
+    """Return what a diffusion model adds to each method that it builds on, a line each."""
+    lines = []
     for other, row in adds.items():
         if row is None:
-            lines.append(f"What diffusion adds to '{other}' is not known: it was not run.")
+            own = "diffusion" if what == "Diffusion" else what
+            lines.append(f"What {own} adds to '{other}' is not known: it was not run.")
             continue
         gains = ", ".join(
             f"{score} {'-' if value is None else f'{value:+.4f}'}" for score, value in row.items()
         )
-        lines.append(f"Diffusion over '{other}': {gains}.")
-    notes = [f"{name}: {note}" for name, of in protocol["notes"].items() for note in of]
-    return "\n".join([*lines, *([""] if notes else []), *notes])
+        lines.append(f"{what} over '{other}': {gains}.")
+    return lines
 
 
 def _table(methods: Mapping[str, Mapping[str, Any]], heads: Mapping[str, str]) -> list[str]:
