@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from time import perf_counter
+from typing import Any
 
 from console import process, shorten
+from units import Say
+from units import run as run_waiting
 
 from napari_stdiff.methods.genes.registry import gene_methods
 from napari_stdiff.methods.genes.settings import GeneSettings
@@ -19,7 +19,7 @@ from napari_stdiff.methods.genes.settings import GeneSettings
 from .cases import ALL, available
 from .peers import PEERS, runnable
 from .studies import Timing, timed
-from .unit import Unit, done, write
+from .unit import Unit
 
 SCRIPT = Path(__file__).resolve().parents[1] / "gene_prediction.py"
 # in the order in which they are run and shown
@@ -27,7 +27,6 @@ METHODS = (
     *("ridge", "pls", "knn", "gene-kernel-ridge", "sinkhorn", "spage-like"),
     *("stack", "stack-network", "spadit", "spadit-paper", "gimvi", "transimp", "tangram"),
 )
-Say = Callable[[str], None]
 
 _process = partial(process, SCRIPT, threads=1)
 
@@ -139,40 +138,15 @@ def run(
     again
         Also run what ended with an error before.
     """
-    waiting = []
-    for unit in dict.fromkeys(units):
-        found = done(unit, work)
-        if found is None or (again and "error" in found):
-            if found is not None:
-                (work / f"{unit.key}.json").unlink()
-            waiting.append(unit)
-    if not waiting:
-        say(f"All {len(units)} units are there.")
-        return
-    say(f"{len(units) - len(waiting)} of {len(units)} units are there; {len(waiting)} to run.")
-    groups = _groups(waiting)
-    lock, start, finished = threading.Lock(), perf_counter(), 0
 
-    def one(group: list[Unit]) -> None:
-        nonlocal finished
-        begun = perf_counter()
+    def process(group: list[Unit]) -> str:
         said = json.dumps([asdict(unit) for unit in group])
-        problem = _process(["--units", said], data, work, limit)
-        for unit in group:
-            if done(unit, work) is None:
-                write(unit, work, {**asdict(unit), "error": problem or "It left no result."})
-        with lock:
-            finished += len(group)
-            took = perf_counter() - begun
-            left = (perf_counter() - start) / finished * (len(waiting) - finished)
-            first = group[0]
-            what = f"error: {shorten(problem)}" if problem else f"{took:.0f} s"
-            say(
-                f"[{finished}/{len(waiting)}] {first.key} and {len(group) - 1} more: {what}; "
-                f"about {left / 60:.0f} min left"
-            )
+        return _process(["--units", said], data, work, limit)
 
-    _all(one, groups, jobs)
+    def fail(unit: Unit, problem: str) -> dict[str, Any]:
+        return {**asdict(unit), "error": problem}
+
+    run_waiting(units, process, work, say, fail, jobs=jobs, again=again)
 
 
 def time_alone(timing: Timing, data: Path, work: Path, say: Say, limit: float = 3600.0) -> None:
@@ -185,24 +159,3 @@ def time_alone(timing: Timing, data: Path, work: Path, say: Say, limit: float = 
     )
     if problem:
         say(f"That failed: {shorten(problem)}")
-
-
-def _all(one: Callable[[list[Unit]], None], groups: Sequence[list[Unit]], jobs: int) -> None:
-    with ThreadPoolExecutor(max_workers=max(jobs, 1)) as pool:
-        futures = [pool.submit(one, group) for group in groups]
-        try:
-            for future in futures:
-                future.result()
-        except KeyboardInterrupt:
-            for future in futures:
-                future.cancel()
-            raise
-
-
-def _groups(units: Sequence[Unit]) -> list[list[Unit]]:
-    """Group the folds of quick methods: starting a process takes longer than they do."""
-    groups: dict[object, list[Unit]] = {}
-    for unit in units:
-        own = unit.key if unit.slow else unit.key.rsplit("/", 1)[0]
-        groups.setdefault(own, []).append(unit)
-    return list(groups.values())

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from stacks.unit import _peak, _reset_peak, source_hash
+from units import done, place, whole, write
 
 import napari_stdiff as st
 from napari_stdiff.data.panel import Panel
@@ -213,7 +214,7 @@ def _keep(path: Path, panel: Panel, prediction: Prediction, took: dict[str, Any]
     if prediction.draws is not None:
         arrays["draws"] = prediction.draws.astype(np.float16)
     said = json.dumps({"panel": panel.fingerprint(), **took})
-    _whole(path, {**arrays, "said": np.array(said)})
+    whole(path, {**arrays, "said": np.array(said)})
 
 
 def _kept(path: Path, panel: Panel) -> tuple[Prediction, dict[str, Any]] | None:
@@ -229,37 +230,4 @@ def _kept(path: Path, panel: Panel) -> tuple[Prediction, dict[str, Any]] | None:
     return Prediction(arrays["genes"].astype(object), arrays["mean"], spread, draws), took
 
 
-def place(unit: Unit, work: Path, ending: str) -> Path:
-    """Return the file of a unit with an ending; keys have dots, so none is replaced."""
-    return work / f"{unit.key}{ending}"
-
-
-def write(
-    unit: Unit, work: Path, result: dict[str, Any], arrays: dict[str, np.ndarray] | None = None
-) -> None:
-    """Write the result so that it is there whole or not at all."""
-    path = place(unit, work, ".json")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if arrays is not None:
-        _whole(place(unit, work, ".npz"), arrays)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(result, indent=1) + "\n")
-    part.replace(path)
-
-
-def _whole(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    part = path.parent / f"part-{path.name}"
-    np.savez_compressed(part, **arrays)  # type: ignore[arg-type]
-    part.replace(path)
-
-
-def done(unit: Unit, work: Path) -> dict[str, Any] | None:
-    """Return the result of a unit, or None where it was not run."""
-    path = place(unit, work, ".json")
-    if not path.exists():
-        return None
-    try:
-        found: dict[str, Any] = json.loads(path.read_text())
-    except ValueError:  # the disk was full, or somebody edited it
-        return None
-    return found
+__all__ = ["Unit", "done", "place", "run_unit", "run_units", "scores_of", "write"]
