@@ -44,7 +44,6 @@ SCORES = (
     "density_pcc",
 )
 OWN: dict[str, str] = {
-    "gaussian-process": "stacks.gaussian_process:GaussianProcess",
     "spateo-deep": "stacks.spateo:Spateo",
 }
 # settings of a method of the package that stand as a method of their own

@@ -64,7 +64,7 @@ def test_each_cell_is_guessed_at_by_itself(cells: VisibleCells) -> None:
 def test_a_type_that_is_nowhere_takes_cells_of_any_type(cells: VisibleCells) -> None:
     lacking = replace(cells, code=np.where(cells.code == 1, 0, cells.code))
     experts = experts_of(lacking)
-    experts.fit()
+    experts.fit(Monitor())
     kind = np.eye(len(cells.types))[[1]]
     guesses = experts.guess(np.array([[15.0, 50, 50]]), np.array([1]), kind)
     np.testing.assert_array_equal(guesses[:3], guesses[3:6])
@@ -97,3 +97,43 @@ def test_weights_find_who_is_right_and_shrink_what_is_noise() -> None:
     assert (weights >= 0).all()
     assert weights[1, 0] > 0.8
     assert weights[:, 1].max() < 0.2
+
+
+def test_a_process_has_half_a_voice_by_itself(cells: VisibleCells) -> None:
+    rows = np.arange(len(cells.code))
+    kind = np.full((len(rows), len(cells.types)), 1 / len(cells.types))
+    trees = SectionTrees(cells.coords, cells.section, cells.code)
+    experts = Experts(cells, cells.expression, trees, with_process=True)
+    genes = cells.expression.shape[1]
+    blocks = (slice(0, genes),)
+    stack = Stack.fit(experts, blocks, np.ones(genes), kind, rows, Monitor())
+    assert len(stack.known) == 10
+    assert (stack.known[-1] >= 0.5).all()
+    assert (stack.unknown[-1] >= 0.5).all()
+    coords, code = np.array([[15.0, 40, 60]]), np.array([-1])
+    whole = stack.predict(coords, code, kind[:1])
+    assert experts.process is not None
+    alone = experts.process.guess(coords, None)
+    rest = np.einsum(
+        "enc,ec->nc", experts.guess(coords, None, kind[:1]), stack.unknown - np.eye(7)[-1:].T / 2
+    )
+    np.testing.assert_allclose(whole, rest + alone / 2, atol=1e-5)
+    again = Stack.unpack(stack.pack(), experts_of(cells))
+    np.testing.assert_array_equal(again.predict(coords, code, kind[:1]), whole)
+
+
+def test_few_cells_of_inner_sections_are_not_alone(
+    make_tissue: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    own = Experts.guess_own
+
+    def kept(self: Experts, rows: np.ndarray, *rest: object) -> np.ndarray:
+        seen.append(set(self.cells.section[rows]))
+        return own(self, rows, *rest)
+
+    monkeypatch.setattr(Experts, "guess_own", kept)
+    stack_of(VisibleCells.of(make_tissue(sections=4, n=100)))
+    stack_of(VisibleCells.of(make_tissue(sections=4, n=260)))
+    assert seen[0] == {"s0", "s1", "s2", "s3"}
+    assert seen[-1] == {"s1", "s2"}

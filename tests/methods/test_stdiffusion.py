@@ -178,7 +178,7 @@ def test_it_works_without_types_and_with_two_sections(cls: type[Method], visible
     assert out.notes == ()
 
 
-def test_many_genes_go_through_their_principal_axes(make_tissue: Make) -> None:
+def test_many_genes_go_through_their_principal_axes(make_tissue: Make, tmp_path: Path) -> None:
     tissue = make_tissue(sections=3, n=80)
     rng = np.random.default_rng(0)
     wide = rng.poisson(1.0, (tissue.n_cells, 450)).astype(np.float32)
@@ -189,6 +189,14 @@ def test_many_genes_go_through_their_principal_axes(make_tissue: Make) -> None:
     assert out.mean.shape == (9, 450)
     assert out.draws is not None
     assert np.isfinite(out.draws).all()
+    # a stack of few cells and many genes has a Gaussian process among its guesses, which is kept
+    assert method.core.experts.process is not None
+    method.save(tmp_path)
+    again = StDiffusion.load(tmp_path, many).sample(
+        Query(many.coords[:9], many.cell_type[:9]), 2, Monitor()
+    )
+    np.testing.assert_array_equal(again.mean, out.mean)
+    np.testing.assert_array_equal(again.draws, out.draws)
 
 
 @pytest.mark.parametrize("process", ["ddpm-linear", "ddpm-quadratic", "ddpm-cosine"])

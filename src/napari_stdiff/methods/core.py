@@ -30,6 +30,7 @@ from .network import (
     put_weights,
     weights_of,
 )
+from .process_guess import worth_it
 from .settings import InterpolationSettings
 from .stack import Stack
 from .streams import cell_uniforms
@@ -113,7 +114,8 @@ class Core:
         self._targets = np.hstack(targets).astype(np.float32)
         # closed-form and learned means of the visible cells' scores; None: no carrying
         self._parents: tuple[np.ndarray, np.ndarray] | None = None
-        self.experts = Experts(cells, self._targets, self.context.trees)
+        smooth = not plain and worth_it(*cells.expression.shape)
+        self.experts = Experts(cells, self._targets, self.context.trees, with_process=smooth)
 
     @cached_property
     def normal(self) -> NormalScores:

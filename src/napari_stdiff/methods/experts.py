@@ -8,8 +8,10 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
+from ..compute.monitor import Monitor
 from .cells import VisibleCells
 from .flanks import SectionTrees, flank_groups
+from .process_guess import ProcessGuess
 from .smooth import solve_ridge, waves_at
 
 _NEAR = ((1, 15), (2, 15), (2, 60))  # sections on each side, and near cells in each
@@ -27,6 +29,7 @@ class Experts:
     For cells of known type: averages of near cells of that type, averages of near cells of any
     type, and fields (ridge regressions on smooth functions of position and on the type). For
     cells of unknown type the first are left out, and the fields take the types around the cell.
+    A Gaussian process comes last, where it is asked for.
 
     Attributes
     ----------
@@ -38,16 +41,22 @@ class Experts:
         Search trees over the visible cells.
     fields
         (reaches, features, columns) coefficients of the fields; None before :meth:`fit`.
+    with_process
+        Whether a Gaussian process is one of the guesses.
+    process
+        The process; None before :meth:`fit`.
     """
 
     cells: VisibleCells
     values: np.ndarray
     trees: SectionTrees
     fields: np.ndarray | None = None
+    with_process: bool = False
+    process: ProcessGuess | None = None
 
     def number(self, typed: bool) -> int:
         """Return how many guesses there are for cells of known or unknown type."""
-        return len(_NEAR) * (2 if typed else 1) + len(_REACHES)
+        return len(_NEAR) * (2 if typed else 1) + len(_REACHES) + self.with_process
 
     @cached_property
     def folds(self) -> np.ndarray:
@@ -56,12 +65,14 @@ class Experts:
             return np.random.default_rng(5).permutation(len(self.cells.code)) % _FOLDS
         return np.unique(self.cells.section, return_inverse=True)[1]
 
-    def fit(self) -> None:
-        """Solve the fields."""
+    def fit(self, monitor: Monitor) -> None:
+        """Solve the fields, and fit the process."""
         n_types = len(self.cells.types)
         self.fields = np.stack(
             [solve_ridge(gram, right, _PENALTY, n_types) for _, gram, right in self._products]
         )
+        if self.with_process:
+            self.process = ProcessGuess.fit(self.cells, self.values, self.folds, monitor)
 
     def guess(self, coords: np.ndarray, code: np.ndarray | None, kind: np.ndarray) -> np.ndarray:
         """Return (experts, cells, columns) float32 guesses at new cells.
@@ -83,6 +94,8 @@ class Experts:
             # a sparse product sums row by row, whichever rows are asked for together
             features = sparse.csr_matrix(self._features(coords, kind, reach))
             smooth.append(np.asarray(features @ field, dtype=np.float32))
+        if self.process:
+            smooth.append(self.process.guess(coords, code))
         return np.stack([*near, *smooth])
 
     def guess_own(self, rows: np.ndarray, code: np.ndarray | None, kind: np.ndarray) -> np.ndarray:
@@ -98,7 +111,7 @@ class Experts:
         cells, typed = self.cells, code is not None
         out = np.empty((self.number(typed), len(rows), self.values.shape[1]), dtype=np.float32)
         names = cells.section[rows].astype(str)
-        n_near = len(out) - len(_REACHES)
+        n_near = len(out) - len(_REACHES) - self.with_process
         for name in np.unique(names):
             some = names == name
             own = rows[some] if cells.within else None
@@ -112,6 +125,9 @@ class Experts:
             for i, reach in enumerate(_REACHES):
                 features = self._features(cells.coords[rows[some]], kind[some], reach)
                 out[n_near + i, some] = features @ self._without(i, int(fold))
+            if self.process:
+                kinds = code if code is None else code[some]
+                out[-1, some] = self.process.guess(cells.coords[rows[some]], kinds, int(fold))
         return out
 
     def _near(
@@ -203,3 +219,5 @@ class Experts:
         """Drop what only fitting needs."""
         for name in ("_products", "_left_out"):
             self.__dict__.pop(name, None)
+        if self.process:
+            self.process.forget()

@@ -19,6 +19,7 @@ InterpolationMethod = Literal[
     "typed-knn",
     "typed-donor",
     "field",
+    "gaussian-process",
 ]
 
 _PLACES: dict[str, str] = {
@@ -29,6 +30,7 @@ _PLACES: dict[str, str] = {
     "typed-knn": "neighbours:TypedKnn",
     "typed-donor": "neighbours:TypedDonor",
     "field": "field:Field",
+    "gaussian-process": "gaussian_process:GaussianProcess",
 }
 
 

@@ -2,7 +2,9 @@
 
 The weights are chosen on visible cells, guessed at as if their own section were not there. They
 are non-negative; those of a column are drawn towards the weights that are best for all columns,
-shrunk by how well that column can be guessed at all, so that noise is not followed.
+shrunk by how well that column can be guessed at all, so that noise is not followed. Where a
+Gaussian process is among the guesses it has half a voice by itself: its smoothness and its
+shrinkage come from all visible cells, those of the weights from a few left-out sections.
 """
 
 from __future__ import annotations
@@ -16,8 +18,11 @@ from scipy.optimize import nnls
 
 from ..compute.monitor import Monitor
 from .experts import Experts
+from .process_guess import ProcessGuess
 
 _ROWS = 4000  # cells that weights are chosen on
+_FEW_ROWS = 500  # cells of inner sections below which those of the ends count, too
+_PROCESS_SHARE = 0.5
 _CHUNK = 2048
 _PULL = 0.2  # towards the common weights, in shares of what the data says
 _MOST = 1.5
@@ -62,14 +67,15 @@ class Stack:
         around
             (n, types) shares of the types around the cells of `rows`, without their section.
         rows
-            (n,) visible cells to choose weights on: those of inner sections, where there are any.
+            (n,) visible cells to choose weights on: those of inner sections, where there are
+            enough of them.
         monitor
             Asked whether to go on.
         """
-        experts.fit()
+        experts.fit(monitor)
         cells = experts.cells
         chosen = np.flatnonzero(_inner(experts)[rows])
-        chosen = chosen if len(chosen) else np.arange(len(rows))
+        chosen = chosen if len(chosen) >= _FEW_ROWS else np.arange(len(rows))
         if len(chosen) > _ROWS:
             chosen = np.sort(np.random.default_rng(3).choice(chosen, _ROWS, replace=False))
         rows, around = rows[chosen], around[chosen]
@@ -85,7 +91,11 @@ class Stack:
             code = cells.code[some] if typed else None
             kind = one_hot[some] if typed else around[use]
             guesses = experts.guess_own(some, code, kind)
-            weights.append(_weigh(guesses, experts.values[some], blocks, importance))
+            found = _weigh(guesses, experts.values[some], blocks, importance)
+            if experts.with_process:
+                found *= 1 - _PROCESS_SHARE
+                found[-1] += _PROCESS_SHARE
+            weights.append(found)
         return cls(experts, *weights)
 
     def predict(self, coords: np.ndarray, code: np.ndarray, kind: np.ndarray) -> np.ndarray:
@@ -130,17 +140,21 @@ class Stack:
 
     def pack(self) -> dict[str, np.ndarray]:
         """Return tensors that :meth:`unpack` makes the same stack of."""
-        assert self.experts.fields is not None
-        return {
-            "stack.fields": self.experts.fields,
+        experts = self.experts
+        assert experts.fields is not None
+        out = {
+            "stack.fields": experts.fields,
             "stack.known": self.known,
             "stack.unknown": self.unknown,
         }
+        return out | (experts.process.pack() if experts.process else {})
 
     @classmethod
     def unpack(cls, tensors: Mapping[str, np.ndarray], experts: Experts) -> Self:
         """Undo :meth:`pack`."""
         experts.fields = tensors["stack.fields"]
+        experts.process = ProcessGuess.unpack(tensors)
+        experts.with_process = experts.process is not None
         return cls(experts, tensors["stack.known"], tensors["stack.unknown"])
 
 

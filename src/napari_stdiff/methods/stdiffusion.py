@@ -7,6 +7,7 @@ be in the way; ``docs/methods/stdiffusion.md`` lists each change.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -26,6 +27,8 @@ from .donors import Donors
 from .files import known_labels, read_model, refuse_misfit, write_model
 from .flanks import label_codes
 from .network import Shape
+from .process_guess import worth_it
+from .processes import process_seconds
 from .settings import InterpolationSettings
 from .tuning import TRIAL_DRAWS, Chosen, choose
 
@@ -167,7 +170,7 @@ class StDiffusion(Method):
         trial = config.within or len(tissue.sections) > 2
         rows = int(_steps(tissue.n_cells, config) * (1 + TRIAL * trial) * config.batch_size)
         draws = n_cells * config.draws + TRIAL_DRAWS * trial
-        return network_cost(
+        found = network_cost(
             shape.build(0),
             trained_rows=rows,
             drawn_rows=n_cells + draws * config.sampler_steps,
@@ -181,6 +184,9 @@ class StDiffusion(Method):
             + (3 if few else 7) * visible * (1 + trial),
             axes=0 if few else 6 * visible * genes * (1 + trial),
         )
+        if not worth_it(tissue.n_cells, tissue.n_genes):
+            return found
+        return replace(found, seconds=found.seconds + (1 + trial) * process_seconds(tissue))
 
 
 def _steps(n_cells: int, config: InterpolationSettings) -> int:
