@@ -13,6 +13,7 @@ from anndata import AnnData
 from ..compute.errors import StdiffError
 from . import checks, detect
 from .depth import Depth, depth_of_section, from_order, in_unit, is_micron, raw_depth
+from .gaps import without_nan
 from .gene_names import other_names
 from .read_config import ReadConfig
 from .tissue import Origin, Tissue
@@ -42,6 +43,7 @@ def assemble(
     libraries: Sequence[str] = (),
     unit: str = "",
     lone: str = "section",
+    gaps: bool = False,
 ) -> Tissue:
     """Build the tissue, without its histology.
 
@@ -69,6 +71,8 @@ def assemble(
         "um" when that is known of x and y.
     lone
         Name of the section when nothing tells sections apart.
+    gaps
+        Whether NaN are missing values (``Tissue.missing``); otherwise they are refused.
 
     Raises
     ------
@@ -76,9 +80,12 @@ def assemble(
         One sentence on what is unusable or not there.
     """
     checks.check_names(table.var_names, table.obs_names)
-    expression = checks.as_expression(table.X)
+    x, nan = without_nan(table.X) if gaps else (table.X, None)
+    expression = checks.as_expression(x)
     values, said = checks.values_of(expression, table.uns)
     notes, keys = [said], {"coordinates": where}
+    if nan is not None:
+        notes.append(f"Expression: {int(nan.sum()):,} NaN, which are missing values.")
     obs = pd.DataFrame(table.obs).copy()
     xy = coordinates[:, :2]
     if not unit and any(is_micron(table.uns.get(hint)) for hint in _UNIT_HINTS):
@@ -161,6 +168,7 @@ def assemble(
         obs=obs,
         origin=origin,
         gene_ids=other_names(pd.DataFrame(table.var), table.var_names),
+        missing=nan,
     )
     notes += _same_depth(tissue)
     return with_origin(tissue, keys=keys, notes=notes)

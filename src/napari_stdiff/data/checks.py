@@ -76,10 +76,7 @@ def as_expression(x: Any) -> sparse.csr_matrix | np.ndarray:
     values: Any
     if x is None:
         raise StdiffError("The table has no expression (X is empty); put counts into adata.X.")
-    if hasattr(x, "to_memory"):  # a matrix of a file opened in backed mode
-        x = x.to_memory()
-    elif hasattr(x, "compute"):
-        x = x.compute()
+    x = in_memory(x)
     try:
         if sparse.issparse(x):
             out, values = _csr(x)
@@ -103,6 +100,13 @@ def as_expression(x: Any) -> sparse.csr_matrix | np.ndarray:
                 "centred data does; put counts or log-normalised values into adata.X."
             )
     return out
+
+
+def in_memory(x: Any) -> Any:
+    """Return a matrix of a file opened in backed mode, or of dask, as numpy or scipy has it."""
+    if hasattr(x, "to_memory"):
+        return x.to_memory()
+    return x.compute() if hasattr(x, "compute") else x
 
 
 def _csr(x: Any) -> tuple[Any, Any]:

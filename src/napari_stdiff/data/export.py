@@ -108,6 +108,8 @@ def tissue_elements(tissue: Tissue, taken: set[str]) -> dict[str, Any]:
     table = AnnData(
         tissue.expression.copy(), obs=obs, var=pd.DataFrame(index=tissue.genes.astype(str))
     )
+    if tissue.missing is not None:  # its X is 0 there
+        table.layers["missing"] = tissue.missing.copy()
     table.obsm["spatial"] = tissue.coords[:, [2, 1]]
     table.obsm["spatial3d"] = tissue.coords[:, [2, 1, 0]]
     if tissue.unit == "um":

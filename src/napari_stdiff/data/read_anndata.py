@@ -21,7 +21,7 @@ _FLAT = ("spatial", "X_spatial", "coordinates", "spatial_coordinates")
 _DEEP = ("spatial3d", "spatial_3d", "spatial3D", "X_spatial3d", "spatial_3D")
 
 
-def read_anndata(adata: AnnData, config: ReadConfig, origin: Origin) -> Tissue:
+def read_anndata(adata: AnnData, config: ReadConfig, origin: Origin, gaps: bool = False) -> Tissue:
     """Read an AnnData.
 
     Parameters
@@ -33,6 +33,8 @@ def read_anndata(adata: AnnData, config: ReadConfig, origin: Origin) -> Tissue:
         What the user said.
     origin
         Path and kind.
+    gaps
+        Whether NaN are missing values; otherwise they are refused.
 
     Raises
     ------
@@ -52,6 +54,7 @@ def read_anndata(adata: AnnData, config: ReadConfig, origin: Origin) -> Tissue:
         where=key,
         libraries=list(libraries),
         lone=next(iter(libraries)) if len(libraries) == 1 else "section",
+        gaps=gaps,
     )
     return _with_pictures(tissue, adata, key, libraries) if libraries else tissue
 

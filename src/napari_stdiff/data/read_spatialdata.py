@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from spatialdata import SpatialData
 
 
-def read_spatialdata(sdata: SpatialData, config: ReadConfig, path: str = "") -> Tissue:
+def read_spatialdata(
+    sdata: SpatialData, config: ReadConfig, path: str = "", gaps: bool = False
+) -> Tissue:
     """Read a SpatialData; nothing in it is changed.
 
     Parameters
@@ -33,6 +35,8 @@ def read_spatialdata(sdata: SpatialData, config: ReadConfig, path: str = "") -> 
         What the user said.
     path
         Where it was read from.
+    gaps
+        Whether NaN are missing values; otherwise they are refused.
 
     Raises
     ------
@@ -103,6 +107,7 @@ def read_spatialdata(sdata: SpatialData, config: ReadConfig, path: str = "") -> 
         exclude={region, instance},
         unit="um" if is_micron(system) else "",
         lone=used[0] if len(used) == 1 else "section",
+        gaps=gaps,
     )
     elements = _element_of(tissue.section, regions[rows])
     pictures, said = section_pictures(sdata, system, tissue, elements, before)

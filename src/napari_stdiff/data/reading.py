@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 def read(
     data: str | Path | AnnData | SpatialData | Tissue,
     config: ReadConfig = ReadConfig(),  # noqa: B008
+    *,
+    gaps: bool = False,
     **keys: Any,
 ) -> Tissue:
     """Read a tissue; nothing is ever written.
@@ -29,6 +31,9 @@ def read(
         memory, or a Tissue, which is returned as it is.
     config
         Which column means what.
+    gaps
+        Whether NaN are missing values, as `impute` fills them in (``Tissue.missing``); otherwise
+        they are refused.
     keys
         Fields of the config, for example ``section_key="slice"``.
 
@@ -52,38 +57,43 @@ def read(
     (4, 3)
     """
     if isinstance(data, Tissue):
+        if data.missing is not None and not gaps:
+            raise StdiffError(
+                "The tissue has missing values, which this cannot work with; fill them in first "
+                "(impute)."
+            )
         return data
     config = config.but(**keys) if keys else config
     if isinstance(data, str | Path):
-        return _read_path(Path(data).expanduser(), config)
+        return _read_path(Path(data).expanduser(), config, gaps)
 
     from anndata import AnnData
 
     if isinstance(data, AnnData):
         from .read_anndata import read_anndata
 
-        return read_anndata(data, config, Origin(kind="anndata"))
+        return read_anndata(data, config, Origin(kind="anndata"), gaps)
 
     from spatialdata import SpatialData
 
     if isinstance(data, SpatialData):
         from .read_spatialdata import read_spatialdata
 
-        return read_spatialdata(data, config)
+        return read_spatialdata(data, config, gaps=gaps)
     raise StdiffError(
         f"A tissue cannot be read from a {type(data).__name__}; give an .h5ad file, a .zarr "
         "store, an AnnData or a SpatialData."
     )
 
 
-def _read_path(path: Path, config: ReadConfig) -> Tissue:
+def _read_path(path: Path, config: ReadConfig, gaps: bool) -> Tissue:
     if not path.exists():
         raise StdiffError(f"There is no file or store '{path}'; check the path.")
     refuse_unreadable(path)
-    return _read_store(path, config) if path.is_dir() else _read_file(path, config)
+    return (_read_store if path.is_dir() else _read_file)(path, config, gaps)
 
 
-def _read_file(path: Path, config: ReadConfig) -> Tissue:
+def _read_file(path: Path, config: ReadConfig, gaps: bool) -> Tissue:
     import anndata
     import h5py
 
@@ -107,10 +117,10 @@ def _read_file(path: Path, config: ReadConfig) -> Tissue:
             f"The file '{path.name}' is HDF5 but holds no AnnData (no obs and var); give an "
             ".h5ad file or a .zarr store."
         )
-    return read_anndata(adata, config, Origin(path=str(path), kind="h5ad"))
+    return read_anndata(adata, config, Origin(path=str(path), kind="h5ad"), gaps)
 
 
-def _read_store(path: Path, config: ReadConfig) -> Tissue:
+def _read_store(path: Path, config: ReadConfig, gaps: bool) -> Tissue:
     import zarr
 
     try:
@@ -127,7 +137,7 @@ def _read_store(path: Path, config: ReadConfig) -> Tissue:
             from .read_anndata import read_anndata
 
             adata = anndata.read_zarr(str(path))
-            return read_anndata(adata, config, Origin(path=str(path), kind="anndata"))
+            return read_anndata(adata, config, Origin(path=str(path), kind="anndata"), gaps)
         if "spatialdata_attrs" not in attrs and not members & {"tables", "table"}:
             raise StdiffError(
                 f"The store '{path.name}' holds neither SpatialData nor AnnData; give a store "
@@ -143,7 +153,7 @@ def _read_store(path: Path, config: ReadConfig) -> Tissue:
 
     from .read_spatialdata import read_spatialdata
 
-    return read_spatialdata(sdata, config, path=str(path))
+    return read_spatialdata(sdata, config, path=str(path), gaps=gaps)
 
 
 def _first(error: BaseException) -> str:

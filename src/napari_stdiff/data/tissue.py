@@ -102,6 +102,10 @@ class Tissue:
     gene_ids
         (genes,) another name of each gene, where the table gives one (Ensembl ids beside
         symbols, or the other way round; "" for a gene without), or None.
+    missing
+        (cells, genes) bool, CSR or dense as `expression`, True where the table holds no value
+        (`expression` is 0 there); None where it holds all. Only what fills in gaps takes such a
+        tissue.
     """
 
     expression: sparse.csr_matrix | np.ndarray
@@ -118,6 +122,7 @@ class Tissue:
     obs: pd.DataFrame = field(default_factory=pd.DataFrame)
     origin: Origin = field(default_factory=Origin)
     gene_ids: np.ndarray | None = None
+    missing: sparse.csr_matrix | np.ndarray | None = None
 
     @property
     def n_cells(self) -> int:
@@ -157,6 +162,7 @@ class Tissue:
             layer=None if self.layer is None else self.layer[rows],
             histology={k: v for k, v in self.histology.items() if k in left},
             obs=self.obs.iloc[rows] if len(self.obs) else self.obs,
+            missing=None if self.missing is None else self.missing[rows],
         )
 
     def columns(self, keep: np.ndarray) -> Tissue:
@@ -167,6 +173,7 @@ class Tissue:
             expression=self.expression[:, columns],
             genes=self.genes[columns],
             gene_ids=None if self.gene_ids is None else self.gene_ids[columns],
+            missing=None if self.missing is None else self.missing[:, columns],
         )
 
     def split(self, section: str) -> tuple[Tissue, Tissue]:
@@ -198,6 +205,9 @@ class Tissue:
         h = hashlib.sha256()
         x = self.expression
         arrays = [x.indptr, x.indices, x.data] if sparse.issparse(x) else [np.asarray(x)]
+        gaps = self.missing
+        if gaps is not None:
+            arrays += [*gaps.nonzero()] if sparse.issparse(gaps) else [np.asarray(gaps)]
         for array in [*arrays, self.coords]:
             h.update(np.ascontiguousarray(array).tobytes())
         for labels in (self.genes, self.section, self.cell_type, self.layer):
