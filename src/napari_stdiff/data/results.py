@@ -1,4 +1,4 @@
-"""Results out: a virtual section or predicted genes as new elements, and nothing else touched."""
+"""Results out: sections, predicted genes, imputed values as new elements; nothing else touched."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ import numpy as np
 
 from ..compute.errors import StdiffError
 from .describe import describe
+from .imputed import TASK as IMPUTE_TASK
+from .imputed import Imputed
 from .predicted import PredictedGenes
+from .predicted_store import TASK as GENES_TASK
 from .prediction import Prediction, Query
 from .record import RunRecord
 from .result_list import (
@@ -45,6 +48,7 @@ __all__ = [
     "Saved",
     "describe",
     "list_results",
+    "load_imputed",
     "load_predicted",
     "load_result",
     "remove_result",
@@ -53,6 +57,15 @@ __all__ = [
 
 # What a section knows beside its record: unit, completeness, notes of the prediction.
 SECTION_KEY = "stdiff_section"
+
+OfCells = PredictedGenes | Imputed  # a table about measured cells
+
+# Task of a record -> what its result is, and what loads it.
+_KINDS = {
+    GENES_TASK: ("holds predicted genes", "load_predicted"),
+    IMPUTE_TASK: ("holds imputed values", "load_imputed"),
+}
+_SECTION = ("is a virtual section", "load_result")
 
 
 @dataclass(frozen=True)
@@ -73,7 +86,7 @@ class Saved:
 
 
 def save(
-    section: VirtualSection | PredictedGenes,
+    section: VirtualSection | OfCells,
     out: str | Path | SpatialData,
     tissue: Tissue | None = None,
 ) -> Saved:
@@ -82,8 +95,8 @@ def save(
     Parameters
     ----------
     section
-        The result: a virtual section (points and their table), or predicted genes (a table that
-        annotates the elements of the tissue's own).
+        The result: a virtual section (points and their table), or predicted genes or imputed
+        values (a table that annotates the elements of the tissue's own).
     out
         An existing SpatialData store (gains the elements), a SpatialData object (gains them too,
         and so does the store behind it), or a path where there is nothing yet.
@@ -100,8 +113,8 @@ def save(
     ------
     StdiffError
         When `out` is something else, or cannot be written; the store is then as it was, and a
-        SpatialData object holds the result in memory. When genes were predicted for cells that
-        the store does not have.
+        SpatialData object holds the result in memory. When the result is about cells that the
+        store does not have.
     """
     path: Path | None
     sdata = None if isinstance(out, str | Path) else out
@@ -112,12 +125,12 @@ def save(
         path = None if out.path is None else Path(out.path)
         taken = names_in(out)
     new = sdata is None and path is not None and not path.exists()
-    if isinstance(section, PredictedGenes):
+    if isinstance(section, VirtualSection):
+        elements, around = _section_elements(section, taken, tissue, new)
+    else:
         held = sdata if sdata is not None else path
         assert held is not None
-        elements, around = _gene_elements(section, held, taken, tissue if new else None, new)
-    else:
-        elements, around = _section_elements(section, taken, tissue, new)
+        elements, around = _cell_elements(section, held, taken, tissue if new else None, new)
     name = list(elements)[-1]
     annotated = ", ".join(regions_of(elements[name]))
     if sdata is not None:
@@ -162,31 +175,37 @@ def _section_elements(
     return elements, (tissue_elements(tissue, set(elements)) if new and tissue is not None else {})
 
 
-def _gene_elements(
-    predicted: PredictedGenes,
+def _cell_elements(
+    result: OfCells,
     store: Path | SpatialData,
     taken: set[str],
     tissue: Tissue | None,
     new: bool,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the table that predicted genes add, and the tissue for a new store."""
-    from .predicted_store import find_cells, measured_elements, predicted_table
+    """Return the table that a result about measured cells adds, and the tissue for a new store."""
+    from .annotated import find_cells, measured_elements
+    from .imputed_store import imputed_table
+    from .predicted_store import predicted_table
 
     around: dict[str, Any] = {}
     if new:
         if tissue is None:
             raise StdiffError(
-                "Predicted genes annotate the tissue's own cells; save them to its store, or give "
-                "the tissue too (save(genes, out, tissue))."
+                f"'{result.name}' annotates the tissue's own cells; save it to the store of the "
+                "tissue, or give the tissue too (save(result, out, tissue))."
             )
         from spatialdata import SpatialData
 
-        around = measured_elements(tissue, predicted)
+        section = str(result.record.target.get("section") or "")
+        around = measured_elements(tissue, result.name, result.names, section)
         store = SpatialData.init_from_elements(around)
-    cells = find_cells(store, predicted.names, str(predicted.record.input.get("table") or ""))
-    table = predicted_table(predicted, cells)
-    _put_record(table, predicted.record, predicted.prediction, "")
-    return {free_name(predicted.name, {*taken, *around}): table}, around
+    cells = find_cells(store, result.names, str(result.record.input.get("table") or ""))
+    if isinstance(result, Imputed):
+        table = imputed_table(result, cells)
+    else:
+        table = predicted_table(result, cells)
+    _put_record(table, result.record, result.prediction, "")
+    return {free_name(result.name, {*taken, *around}): table}, around
 
 
 def load_result(store: str | Path | SpatialData, name: str) -> VirtualSection:
@@ -195,14 +214,11 @@ def load_result(store: str | Path | SpatialData, name: str) -> VirtualSection:
     Raises
     ------
     StdiffError
-        When the store has no such result, or it holds predicted genes.
+        When the store has no such result, or it is of another kind.
     """
     from .export import CONFIDENCE, DISTANCE
-    from .predicted_store import TASK
 
-    if find_result(store, name).record.task == TASK:
-        raise StdiffError(f"'{name}' holds predicted genes; load it with load_predicted.")
-    table, record, more = _loaded(store, name)
+    table, record, more = _loaded(store, name, "load_result")
     x, y, z = np.asarray(table.obsm["spatial3d"], float).T
     numbers = sorted(int(k.removeprefix("draw_")) for k in table.layers if k.startswith("draw_"))
     draws = [np.asarray(table.layers[f"draw_{i}"]) for i in numbers]
@@ -234,19 +250,33 @@ def load_predicted(store: str | Path | SpatialData, name: str) -> PredictedGenes
     Raises
     ------
     StdiffError
-        When the store has no such result, or it is a virtual section.
+        When the store has no such result, or it is of another kind.
     """
-    from .predicted_store import TASK, from_table
+    from .predicted_store import from_table
 
-    if find_result(store, name).record.task != TASK:
-        raise StdiffError(f"'{name}' is a virtual section; load it with load_result.")
-    return from_table(name, *_loaded(store, name))
+    return from_table(name, *_loaded(store, name, "load_predicted"))
+
+
+def load_imputed(store: str | Path | SpatialData, name: str) -> Imputed:
+    """Return imputed values as they were saved.
+
+    Raises
+    ------
+    StdiffError
+        When the store has no such result, or it is of another kind.
+    """
+    from .imputed_store import from_table
+
+    return from_table(name, *_loaded(store, name, "load_imputed"))
 
 
 def _loaded(
-    store: str | Path | SpatialData, name: str
+    store: str | Path | SpatialData, name: str, loader: str
 ) -> tuple[AnnData, RunRecord, dict[str, Any]]:
     """Return the table of a result, its record, and what stands beside the record."""
+    what, right = _KINDS.get(find_result(store, name).record.task, _SECTION)
+    if loader != right:
+        raise StdiffError(f"'{name}' {what}; load it with {right}.")
     if isinstance(store, str | Path):
         from anndata import read_zarr
 
