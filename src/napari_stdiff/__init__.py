@@ -13,12 +13,19 @@ if TYPE_CHECKING:
     from .compute.monitor import Cancelled, Monitor
     from .data.alignment import Alignment
     from .data.alignment_store import remove_alignment, save_alignment
+    from .data.imputed import Imputed
     from .data.predicted import PredictedGenes, Reliability
     from .data.prediction import Prediction, Query
     from .data.read_config import ReadConfig
     from .data.reading import read
     from .data.reference import Reference, read_reference
-    from .data.results import list_results, load_predicted, remove_result, save
+    from .data.results import (
+        list_results,
+        load_imputed,
+        load_predicted,
+        remove_result,
+        save,
+    )
     from .data.simulate import simulate
     from .data.tissue import Tissue
     from .data.virtual import VirtualSection
@@ -33,6 +40,8 @@ if TYPE_CHECKING:
     from .tasks.estimate import estimate
     from .tasks.gene_config import PredictGenesConfig
     from .tasks.generate import generate
+    from .tasks.impute import impute
+    from .tasks.impute_config import ImputeConfig
     from .tasks.interpolate import interpolate
     from .tasks.predict_genes import predict_genes
     from .tasks.sweep import Sweep, sweep_lambda
@@ -43,6 +52,8 @@ _HOME = {
     "Cancelled": "compute.monitor",
     "Cost": "methods.base",
     "GenerateConfig": "tasks.config",
+    "ImputeConfig": "tasks.impute_config",
+    "Imputed": "data.imputed",
     "InterpolateConfig": "tasks.config",
     "Monitor": "compute.monitor",
     "PredictGenesConfig": "tasks.gene_config",
@@ -64,8 +75,10 @@ _HOME = {
     "evaluate_interpolate": "evaluation.interpolate",
     "evaluate_predict_genes": "evaluation.predict_genes",
     "generate": "tasks.generate",
+    "impute": "tasks.impute",
     "interpolate": "tasks.interpolate",
     "list_results": "data.results",
+    "load_imputed": "data.results",
     "load_predicted": "data.results",
     "predict_genes": "tasks.predict_genes",
     "read": "data.reading",

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 from ..data.read_config import ReadConfig
 
 if TYPE_CHECKING:
+    from ..data.imputed import Imputed
     from ..data.predicted import PredictedGenes
     from ..data.virtual import VirtualSection
     from ..methods.base import Cost
 
 _SHOWN = 20
+_CHECKED = ("pcc", "cosine", "rmse", "mae", "crps", "coverage80")
+_CLUSTERS = ("ari", "ami", "nmi")
 
 
 def describe_any(data: str, read_config: ReadConfig) -> dict[str, Any]:
@@ -133,6 +136,30 @@ def of_genes(predicted: PredictedGenes) -> str:
         lines.append(f"  and {n - _SHOWN} more")
     record = predicted.record.model_dump(mode="json")
     return "\n".join([*lines, *(f"  {line}" for line in _of_record(record))])
+
+
+def of_imputed(imputed: Imputed) -> str:
+    """Return what ``impute`` says: the held-out check, a line a method, and the clusters."""
+    n, record = len(imputed.genes), imputed.record
+    lines = [
+        f"{imputed.name}: {int(imputed.filled.sum()):,} entries of {n} gene{'s' * (n != 1)} in "
+        f"{len(imputed.names)} cells or spots, by {record.method}"
+    ]
+    for title, rows, names in (
+        ("hidden values", imputed.scores, _CHECKED),
+        ("clusters", imputed.clusters, _CLUSTERS),
+    ):
+        known = [k for k in names if any(row.get(k) is not None for row in rows.values())]
+        if known:
+            lines.append(f"  {title:<16}" + "".join(f"{k:>12}" for k in known))
+            for name, row in rows.items():
+                lines.append(f"  {name:<16}" + "".join(_cell(row.get(k)) for k in known))
+    told = record.model_dump(mode="json") | {"scores": {}}  # they are above
+    return "\n".join([*lines, *(f"  {line}" for line in _of_record(told))])
+
+
+def _cell(value: float | None) -> str:
+    return f"{'-' if value is None else format(value, '.3f'):>12}"
 
 
 def _of_record(record: Mapping[str, Any]) -> list[str]:

@@ -71,7 +71,7 @@ def _listed(tissue: Tissue, reference: Reference, match: GeneMatch, text: str) -
             "Name the genes to predict, separated by commas, or ask for all that the tissue "
             "lacks (all-missing) or the most variable of these (hvg)."
         )
-    free = _by_case(match.only_reference)
+    free = by_case(match.only_reference)
     measured = {name.casefold(): own for own, other in match.shared for name in (own, other)}
     measured |= {str(name).casefold(): str(name) for name in match.only_tissue}
     partner = {other: own for own, other in match.shared}
@@ -104,7 +104,7 @@ def _listed(tissue: Tissue, reference: Reference, match: GeneMatch, text: str) -
     return Choice(np.array(list(found), dtype=object), tuple(notes))
 
 
-def _by_case(names: Iterable[str]) -> dict[str, str]:
+def by_case(names: Iterable[str]) -> dict[str, str]:
     """Return case-folded name -> name; the first of several wins."""
     out: dict[str, str] = {}
     for name in names:
@@ -127,11 +127,23 @@ def other_names_of(table: Genes) -> dict[str, str]:
 
 def _unknown(name: str, free: Mapping[str, str], measured: Mapping[str, str]) -> str:
     """Say that a gene is in neither, and which names are spelled nearly like it."""
-    known = {**measured, **free}
+    hint = did_you_mean(name, {**measured, **free})
+    return f"'{name}' is neither in the tissue nor in the reference{hint}"
+
+
+def did_you_mean(name: str, known: Mapping[str, str]) -> str:
+    """Return the end of a sentence: the names that are spelled nearly like `name`.
+
+    Parameters
+    ----------
+    name
+        Of a gene that is not there.
+    known
+        Case-folded name -> name of a gene that is.
+    """
     close = get_close_matches(name.casefold(), known, n=3, cutoff=0.7)
     near = list(dict.fromkeys(known[key] for key in close))
-    hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else "."
-    return f"'{name}' is neither in the tissue nor in the reference{hint}"
+    return f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else "."
 
 
 def most_variable(panel: Panel, names: np.ndarray, n: int) -> np.ndarray:

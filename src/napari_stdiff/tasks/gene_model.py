@@ -2,68 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Lock
 
 import numpy as np
 
-from ..compute.device import choose_device
 from ..compute.errors import StdiffError
 from ..compute.monitor import Monitor
 from ..data.panel import Panel
 from ..data.prediction import Prediction
 from ..methods.genes.base import GeneMethod
 from ..methods.genes.folds import gene_folds
+from ..methods.genes.held_out import HeldOut
 from ..methods.genes.registry import gene_method_class, load_gene_method
 from ..methods.genes.settings import GeneSettings
 from .gene_config import PredictGenesConfig
+from .recent import Recent, key_of
 
-_IN_MEMORY = 2
 _MEMORY = 256 * 2**20  # bytes that draws and profiles of a chunk of genes may take
 _MOST = 1024
 _HELD = "reliability.safetensors"
-_NOT_OF_THE_FIT = frozenset({"device"})
-
-_recent: OrderedDict[str, GeneModel] = OrderedDict()
-_lock = Lock()
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """The visible genes, each predicted while it was hidden.
-
-    Attributes
-    ----------
-    mean
-        (cells, shared) float32, columns as in ``panel.genes``; NaN in a gene that was not hidden.
-    std
-        (cells, shared) float32 spread, or None where the method gave none.
-    fold
-        (shared,) number of the fold that hid each gene: genes of one fold were hidden together.
-        -1 where it is not known; such a gene is compared on the scale of all visible genes.
-    """
-
-    mean: np.ndarray
-    std: np.ndarray | None
-    fold: np.ndarray
-
-    @property
-    def judged(self) -> np.ndarray:
-        """(shared,) whether a gene was hidden and predicted."""
-        return np.isfinite(self.mean).all(axis=0)
-
-    def truth(self, panel: Panel) -> np.ndarray:
-        """Return (cells, shared) float32: each gene on the scale of what was visible then."""
-        out = np.array(panel.tissue, dtype=np.float32)
-        for number in np.unique(self.fold[self.fold >= 0]):
-            hidden = self.fold == number
-            out[:, hidden] = panel.without(panel.genes[hidden]).scaled(panel.tissue_raw[:, hidden])
-        return out
 
 
 @dataclass(frozen=True)
@@ -108,30 +67,24 @@ class GeneModel:
             (folder / _HELD).unlink(missing_ok=True)
             return
         arrays = {"mean": self.held.mean, "fold": self.held.fold.astype(np.int64)}
-        if self.held.std is not None:
-            arrays["std"] = self.held.std
+        for name, found in (("std", self.held.std), ("cells", self.held.cells)):
+            if found is not None:
+                arrays[name] = found
         try:
             save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, folder / _HELD)
         except OSError as error:
             raise StdiffError(f"The model cannot be written to '{folder}': {error}.") from error
 
 
+_recent: Recent[GeneModel] = Recent(2)
+
+
 def gene_model(
     panel: Panel, config: PredictGenesConfig, monitor: Monitor
 ) -> tuple[GeneModel, bool]:
     """Return the method fitted on `panel` with its folds, and whether an earlier run had it."""
-    key = _key(panel, config)
-    with _lock:
-        found = _recent.get(key)
-    known = found is not None
-    if found is None:
-        found = _fit(panel, config, monitor)
-    with _lock:
-        _recent[key] = found
-        _recent.move_to_end(key)
-        while len(_recent) > _IN_MEMORY:
-            _recent.popitem(last=False)
-    return found, known
+    key = key_of(panel.fingerprint(), config, config.device, GeneSettings, ("method", "folds"))
+    return _recent.get(key, lambda: _fit(panel, config, monitor))
 
 
 def load_gene_model(
@@ -153,8 +106,7 @@ def load_gene_model(
 
 def forget() -> None:
     """Drop the models kept in memory."""
-    with _lock:
-        _recent.clear()
+    _recent.forget()
 
 
 def hold_out(panel: Panel, config: PredictGenesConfig, monitor: Monitor) -> HeldOut | None:
@@ -245,14 +197,6 @@ def _own_folds(method: GeneMethod, panel: Panel) -> HeldOut | None:
     return HeldOut(np.asarray(found, np.float32), None, np.full(len(panel.genes), -1))
 
 
-def _key(panel: Panel, config: PredictGenesConfig) -> str:
-    names = (set(GeneSettings.model_fields) - _NOT_OF_THE_FIT) | {"method", "folds"}
-    settings = config.model_dump(include=names)
-    said = sorted(config.model_fields_set & names)
-    parts = [panel.fingerprint(), settings, said, choose_device(config.device).type]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
 def _load_held(folder: Path, panel: Panel) -> HeldOut | None:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
@@ -261,7 +205,9 @@ def _load_held(folder: Path, panel: Panel) -> HeldOut | None:
         return None
     try:
         arrays = load_file(folder / _HELD)
-        held = HeldOut(arrays["mean"], arrays.get("std"), arrays["fold"])
+        held = HeldOut(
+            *(arrays["mean"], arrays.get("std"), arrays["fold"]), cells=arrays.get("cells")
+        )
     except (OSError, KeyError, ValueError, SafetensorError) as error:
         raise StdiffError(f"The model in '{folder}' cannot be read; save it again.") from error
     if held.mean.shape != (panel.n_cells, len(panel.genes)):

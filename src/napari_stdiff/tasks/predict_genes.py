@@ -32,6 +32,7 @@ from ..methods.genes.registry import gene_method_class
 from .gene_choice import Choice, choose_genes
 from .gene_config import PredictGenesConfig
 from .gene_model import GeneModel, gene_model, in_chunks, load_gene_model
+from .memory import refuse_too_large
 from .reliability import Assessor
 
 if TYPE_CHECKING:
@@ -269,9 +270,11 @@ def prepare(
         known = read_reference(reference, cells=config.reference_cells, seed=config.seed)
         match = match_genes(tissue, known)
         _refuse_too_little(known, match)
-        telling = most_telling(tissue, known, match.shared)
+        telling = most_telling(known, match.shared)
         if len(telling) < len(match.shared):
-            told = f"Genes: the {len(telling):,} of these that vary most in both are used."
+            told = (
+                f"Genes: the {len(telling):,} of these that vary most in the reference are used."
+            )
             match = replace(match, notes=(*match.notes, told))
         panel = panel_of(tissue, known, replace(match, shared=telling))
         choice = choose_genes(tissue, known, match, panel, config)
@@ -299,16 +302,3 @@ def estimate(job: Job, config: PredictGenesConfig) -> Cost:
     cost = cls.cost(job.panel, config, len(job.choice.genes))
     result = 8 * job.panel.n_cells * len(job.choice.genes) / 2**20
     return Cost(cost.parameters, cost.seconds, cost.memory_mib + result)
-
-
-def refuse_too_large(n_cells: int, n_genes: int) -> None:
-    """Refuse a result that does not fit into the memory that is free (mean and spread)."""
-    import psutil
-
-    wanted, free = 8 * n_cells * n_genes, int(psutil.virtual_memory().available)
-    if wanted > 0.8 * free:
-        raise StdiffError(
-            f"{n_genes} genes in {n_cells} cells take {wanted / 2**30:.1f} GB of memory and "
-            f"{free / 2**30:.1f} GB are free; ask for fewer genes, for example the 2000 most "
-            "variable ones."
-        )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import napari
+import numpy as np
 from qtpy.QtWidgets import QApplication
 
 from ..compute.errors import StdiffError
-from ..data.predicted import PredictedGenes
+from ..data.imputed import Imputed
+from ..data.predicted import PredictedGenes, Reliability
 from ..data.read_config import ReadConfig
 from ..data.reading import read as read_tissue
 from ..data.tissue import Tissue
@@ -31,7 +34,7 @@ def show(
     *,
     read: ReadConfig | None = None,
     color: str | None = None,
-    results: Sequence[VirtualSection | PredictedGenes] = (),
+    results: Sequence[VirtualSection | PredictedGenes | Imputed] = (),
     screenshot: str | Path | None = None,
     ndisplay: int = 3,
     block: bool = True,
@@ -47,7 +50,8 @@ def show(
     color
         Gene or obs column; types, regions or a telling gene if None.
     results
-        Virtual sections and predicted genes to show with those of the store; they are not saved.
+        Virtual sections, predicted genes and imputed values to show with those of the store; they
+        are not saved. What was measured of an imputed gene is called "GENE (measured)".
     screenshot
         A ``.png`` path: the canvas is written there, the whole window beside it as
         ``<name>_window.png``, and the viewer is closed.
@@ -94,7 +98,7 @@ def _fill(
     tissue: Tissue,
     store: Any,
     config: ReadConfig,
-    results: Sequence[VirtualSection | PredictedGenes],
+    results: Sequence[VirtualSection | PredictedGenes | Imputed],
     color: str | None,
 ) -> Session:
     from .widgets.interpolate import InterpolateWidget
@@ -109,15 +113,33 @@ def _fill(
     )
     settle()
     dock.raise_()
-    session.set_tissue(tissue, store, config)
+    session.set_tissue(_apart(tissue, results), store, config)
     for result in results:
-        if isinstance(result, PredictedGenes):
-            session.predictions.keep(result, persist=False)
-        else:
+        if isinstance(result, VirtualSection):
             session.add_result(result, persist=False)
+        else:
+            session.predictions.keep(_as_predicted(result), persist=False)
     if color is not None:
         colour(session, color)
     return session
+
+
+def _apart(tissue: Tissue, results: Sequence[Any]) -> Tissue:
+    """Return the tissue with what was measured of imputed genes under another name."""
+    imputed = {str(g) for r in results if isinstance(r, Imputed) for g in r.genes}
+    names = [f"{g} (measured)" if str(g) in imputed else str(g) for g in tissue.genes]
+    return replace(tissue, genes=np.array(names, dtype=object)) if imputed else tissue
+
+
+def _as_predicted(result: PredictedGenes | Imputed) -> PredictedGenes:
+    """Return imputed values as genes to be drawn; of those never checked nothing is expected."""
+    if isinstance(result, PredictedGenes):
+        return result
+    trust = result.reliability
+    known = (np.nan_to_num(part) for part in (trust.expected, trust.low, trust.high))
+    return PredictedGenes(
+        result.name, result.prediction, result.names, Reliability(*known), result.record
+    )
 
 
 def colour(session: Session, name: str) -> None:
