@@ -22,7 +22,10 @@ WITH_DOCTESTS = sorted(
     if ">>> " in path.read_text(encoding="utf-8")
 )
 
-PAGES = ["README.md", "docs/python.md", "docs/generate.md", "docs/predict-genes.md"]
+PAGES = [
+    *("README.md", "docs/python.md", "docs/generate.md", "docs/predict-genes.md"),
+    "docs/impute.md",
+]
 
 
 def _modules_after(code: str) -> set[str]:
