@@ -98,10 +98,12 @@ class EqualWeights(Spadit):
 class WithoutNetwork(Spadit):
     """Diffusion around the stack itself."""
 
-    def _learn(self, hidden: Guessed, truth: np.ndarray, monitor: st.Monitor) -> np.ndarray:
-        super()._learn(hidden, truth, monitor)  # conditions are made ready there
+    def _learn(
+        self, hidden: Guessed, apart: np.ndarray, truth: np.ndarray, monitor: st.Monitor
+    ) -> tuple[np.ndarray, np.ndarray]:
+        super()._learn(hidden, apart, truth, monitor)  # conditions are made ready there
         self.strength = 0.0
-        return weighted(hidden.guesses, self.weights)
+        return weighted(hidden.guesses, self.weights), apart
 
 
 class WithoutConditions(Spadit):

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from stacks.significance import Comparison, compare
 
+from napari_stdiff.methods.genes.held_out import HeldOut
 from napari_stdiff.scoring.genes import GeneScores, accuracy_scores, robustness
-from napari_stdiff.tasks.gene_model import HeldOut
 from napari_stdiff.tasks.reliability import Assessor
 
 from .cases import ALL, open_pair

@@ -199,7 +199,9 @@ def test_of_thousands_of_shared_genes_those_that_tell_most_are_used(
         replace(measured, expression=x), sample.reference, genes=sample.hidden_genes[0], **QUICK
     )
     assert found.record.target["shared_genes"] == 24
-    assert any("the 24 of these that vary most in both" in note for note in found.record.notes)
+    assert any(
+        "the 24 of these that vary most in the reference" in note for note in found.record.notes
+    )
     with pytest.raises(StdiffError, match="is measured in the tissue already"):
         predict_genes(measured, sample.reference, genes=str(measured.genes[3]), **QUICK)
 

@@ -12,11 +12,12 @@ from scipy.stats import spearmanr
 from napari_stdiff.compute.monitor import Monitor
 from napari_stdiff.data.panel import Panel
 from napari_stdiff.data.predicted import Z80, Reliability
+from napari_stdiff.methods.genes.held_out import HeldOut
 from napari_stdiff.scoring.correlation import column_pearson
 from napari_stdiff.tasks.gene_config import PredictGenesConfig
 from napari_stdiff.tasks.gene_features import NAMES, GeneFeatures, section_graph
-from napari_stdiff.tasks.gene_model import HeldOut, hold_out
-from napari_stdiff.tasks.reliability import Assessor, Line, _nested
+from napari_stdiff.tasks.gene_model import hold_out
+from napari_stdiff.tasks.reliability import Assessor, Line, _nested, doubted
 
 SHARED, WANTED = 40, 10
 
@@ -187,3 +188,33 @@ def test_genes_that_a_method_did_not_hide_are_left_out_of_the_account(
     assert len(some.achieved) == SHARED - 10
     trust = some.assess(panel.wanted, np.asarray(panel.tissue[:, :WANTED]))
     assert np.isfinite(trust.expected).all()
+
+
+def test_a_spread_of_some_cells_is_calibrated_on_these(
+    made: tuple[Panel, np.ndarray, HeldOut],
+) -> None:
+    panel, _, held = made
+    cells = np.arange(0, panel.n_cells, 3)
+    assert held.std is not None
+    some = Assessor.fit(panel, replace(held, std=held.std[cells], cells=cells))
+    whole = Assessor.fit(panel, held)
+    assert 0.75 < some.scores["coverage80"] < 0.85
+    for badge, factor in some.factors.items():
+        assert factor == pytest.approx(whole.factors[badge], rel=0.15)
+
+
+def test_few_cells_promise_little() -> None:
+    """What all genes reached in a handful of cells may be luck, and they share it."""
+    expected = np.array([0.8, 0.4, -0.2])
+    assert np.allclose(doubted(expected, 1 / 2000), expected, atol=2e-3)
+    few = doubted(expected, 1 / 3)
+    assert (np.abs(few) < 0.6 * np.abs(expected)).all()
+    assert (np.diff(few) < 0).all()
+    for cells, most in ((6, 0.5), (500, 1.0)):
+        panel, _ = make_panel(cells=cells)
+        truth, noise = panel.tissue, np.random.default_rng(1).normal(size=panel.tissue.shape)
+        said = (truth + 0.6 * truth.std(axis=0) * noise).astype(np.float32)
+        held = HeldOut(said, None, np.full(SHARED, -1))  # all of them told well
+        trust = Assessor.fit(panel, held).assess(panel.wanted, truth[:, :WANTED])
+        assert trust.expected.max() < most
+        assert ("high" in trust.badges) == (cells == 500)

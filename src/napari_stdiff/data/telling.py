@@ -10,26 +10,26 @@ from scipy import sparse
 
 from .panel import scale_factors
 from .reference import Reference
-from .tissue import Tissue, Values
+from .tissue import Values
 
 MOST = 1500  # eigenvectors of the shared genes take their cube; a fit must not take an hour
 _BLOCK = 8_000_000  # values that are dense at a time
 
 
 def most_telling(
-    tissue: Tissue,
     reference: Reference,
     shared: Sequence[tuple[str, str]],
     most: int = MOST,
 ) -> list[tuple[str, str]]:
-    """Return the `most` of the shared genes that vary most in both, in their order.
+    """Return the `most` of the shared genes that vary most in the reference, in their order.
 
-    By the product of their standard deviations over cells of the tissue and of the reference, on
-    the log scale: a gene ties cells to each other when it differs between them in both.
+    By their standard deviations over its cells, on the log scale. The tissue has no say: shared
+    genes are hidden in turn to see how well they are predicted, and what was measured of a hidden
+    gene must not decide that it takes part.
 
     Parameters
     ----------
-    tissue, reference
+    reference
         Whose genes they are.
     shared
         (tissue name, reference name) of each shared gene. Of genes that are not among them
@@ -39,12 +39,9 @@ def most_telling(
     """
     if len(shared) <= most:
         return list(shared)
-    told = np.ones(len(shared))
-    tables: tuple[Tissue | Reference, ...] = (tissue, reference)
-    for side, table in enumerate(tables):
-        place = {str(gene): i for i, gene in enumerate(table.genes)}
-        x: Any = table.expression
-        told *= _deviations(x[:, [place[pair[side]] for pair in shared]], table.values)
+    place = {str(gene): i for i, gene in enumerate(reference.genes)}
+    x: Any = reference.expression
+    told = _deviations(x[:, [place[theirs] for _, theirs in shared]], reference.values)
     keep = np.sort(np.argsort(-told, kind="stable")[:most])
     return [shared[i] for i in keep]
 

@@ -18,9 +18,9 @@ from ..data.read_config import ReadConfig
 from ..data.reference import Reference
 from ..data.tissue import Tissue
 from ..methods.genes.base import GeneMethod
+from ..methods.genes.held_out import HeldOut
 from ..methods.genes.registry import gene_method_class, gene_methods
 from ..scoring.genes import GeneScores, accuracy_scores, downsample, robustness, score_genes
-from ..tasks.gene_model import HeldOut
 from ..tasks.reliability import Assessor
 from .config import EvaluateGenesConfig
 from .gene_pair import GenePair, open_pair

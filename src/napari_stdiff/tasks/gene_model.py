@@ -176,25 +176,14 @@ def in_chunks(
 def _fit(panel: Panel, config: PredictGenesConfig, monitor: Monitor) -> GeneModel:
     kind = gene_method_class(config.method)
     # a method that keeps its own folds has done nearly everything once it is fitted
-    share = 0.98 if hasattr(kind, "held_out") else 1 / (1 + config.folds)
+    share = 0.98 if kind.keeps_folds else 1 / (1 + config.folds)
     with monitor.stage("Fitting", share):
         method = kind().fit(panel, config, monitor)
     with monitor.stage("Reliability"):
-        held = _own_folds(method, panel)
+        held = method.held_out()
         if held is None:
             held = hold_out(panel, config, monitor)
     return GeneModel(method, held, panel.fingerprint())
-
-
-def _own_folds(method: GeneMethod, panel: Panel) -> HeldOut | None:
-    """Return the folds that the method ran to choose its own settings, where it keeps them."""
-    ask = getattr(method, "held_out", None)
-    found = ask() if ask is not None else None
-    if found is None:
-        return None
-    if isinstance(found, HeldOut):
-        return found
-    return HeldOut(np.asarray(found, np.float32), None, np.full(len(panel.genes), -1))
 
 
 def _load_held(folder: Path, panel: Panel) -> HeldOut | None:

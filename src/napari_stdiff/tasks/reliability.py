@@ -10,16 +10,17 @@ from scipy.stats import spearmanr
 
 from ..data.panel import Panel
 from ..data.predicted import BADGES, Z80, Reliability, badge_of
+from ..methods.genes.held_out import HeldOut
 from ..methods.genes.spread import Spread
 from ..scoring.correlation import column_pearson
 from ..scoring.intervals import conformal_by_group, conformal_quantile
 from .gene_features import FLAT, NAMES, GeneFeatures
-from .gene_model import HeldOut
 
 _FEWEST = 5  # held-out genes that anything can be learned from
 _GROUP = 5  # fewest held-out genes that a group's spread is calibrated on
 _CELLS = 2000  # cells that spreads are calibrated on
 _DRAWS = 32
+_USUAL = 0.4  # deviation of a gene's Fisher z, as far as anybody knows before looking
 _ONE_BY_ONE = 300  # held-out genes that are left out one by one; more go in 20 groups
 _PENALTIES = np.logspace(-2, 3, 11)  # per gene
 
@@ -72,6 +73,9 @@ class Assessor:
         regression that had not seen it.
     reach
         Half the width of the 80 % interval of an expectation.
+    doubt
+        Variance, on Fisher's z scale, of what all held-out genes reached together, because cells
+        or genes are few; see :func:`doubted`.
     factors
         Badge -> what the method's spread is multiplied by, so that mean +- 1.28 spreads holds
         80 % of the cells of held-out genes with that badge (split conformal, genes pooled where
@@ -93,6 +97,7 @@ class Assessor:
     achieved: np.ndarray = field(default_factory=lambda: np.zeros(0))
     expected: np.ndarray = field(default_factory=lambda: np.zeros(0))
     reach: float = 2.0
+    doubt: float = 0.0
     factors: dict[str, float] = field(default_factory=dict)
     residuals: Spread | None = None
     judged: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
@@ -124,17 +129,19 @@ class Assessor:
         features = GeneFeatures.of(panel)
         known = features.of_shared(np.nan_to_num(held.mean))[judged]
         alike = features.likeness()[np.ix_(judged, judged)]
-        expected = _nested(known, alike, achieved)
+        doubt = _doubt(achieved, panel.n_cells)
+        expected = doubted(_nested(known, alike, achieved), doubt)
         line = Line.fit(_with_likes(known, alike, achieved), achieved)
         badges = np.array([badge_of(r) for r in expected])
-        rows = _some(panel.n_cells)
+        rows = _some(panel.n_cells) if held.cells is None else held.cells
         error = np.abs(truth[rows] - mean[rows])
         least = max(0.05 * float(np.sqrt((error**2).mean())), 1e-9)
         if held.std is None:
             residuals: Spread | None = Spread.fit(mean[rows], truth[rows])
             spread = _crosswise(mean[rows], truth[rows])
         else:
-            residuals, spread = None, held.std[np.ix_(rows, judged)]
+            of = held.std if held.cells is not None else held.std[rows]
+            residuals, spread = None, of[:, judged]
         ratio = error / np.maximum(spread, least)
         ok = len(achieved) > 2 and np.ptp(achieved) > 0 and np.ptp(expected) > 0
         rho = float(spearmanr(expected, achieved).statistic) if ok else None
@@ -151,6 +158,7 @@ class Assessor:
             achieved=achieved,
             expected=expected,
             reach=min(conformal_quantile(np.abs(achieved - expected)), 2.0),
+            doubt=doubt,
             factors=_factors(ratio, badges),
             residuals=residuals,
             judged=judged,
@@ -172,10 +180,13 @@ class Assessor:
         x = _with_likes(known, self.features.likeness(genes)[:, self.judged], self.achieved)
         # no further than what held-out genes reached: a straight line knows no end
         at = np.clip(self.line(x), self.achieved.min(), self.achieved.max())
+        at = doubted(at, self.doubt)
         # nothing is known of a gene that the reference has constant, nor said by a flat prediction
         constant = known[:, NAMES.index("variance")] <= FLAT
         at[constant | (np.ptp(mean, axis=0) <= 1e-9)] = 0.0
-        low, high = (np.clip(at + sign * self.reach, -1, 1) for sign in (-1, 1))
+        # an error that all held-out genes share is not among the differences of their errors
+        half = np.hypot(self.reach, Z80 * np.sqrt(self.doubt) * (1 - at**2))
+        low, high = (np.clip(at + sign * half, -1, 1) for sign in (-1, 1))
         return Reliability(at, low, high)
 
     def spread(
@@ -201,6 +212,36 @@ class Assessor:
         out = np.maximum(out, self.least)
         factor = [self.factors.get(str(b), 1.0) for b in trust.badges]
         return np.asarray(out * np.asarray(factor), dtype=np.float32)
+
+
+def _doubt(achieved: np.ndarray, n_cells: int) -> float:
+    """Return how uncertain the common level of the (genes,) Pearson correlations is.
+
+    Its variance on Fisher's z scale: 1 / (cells - 3), which all genes of the same cells share, and
+    the genes' own variance over their number.
+    """
+    z = _fisher(achieved)
+    return 1 / max(n_cells - 3, 0.5) + float(z.var(ddof=1)) / len(z)
+
+
+def doubted(expected: np.ndarray, doubt: float) -> np.ndarray:
+    """Draw expected Pearson correlations towards zero, as far as few cells or genes ask for.
+
+    The posterior mean of Fisher's z under a normal prior around zero with a deviation of .4: with
+    hundreds of cells and tens of genes next to nothing changes, with ten cells half is lost.
+
+    Parameters
+    ----------
+    expected
+        (genes,).
+    doubt
+        Variance of their common level on the z scale.
+    """
+    return np.asarray(np.tanh(_fisher(expected) * _USUAL**2 / (_USUAL**2 + doubt)))
+
+
+def _fisher(pearson: np.ndarray) -> np.ndarray:
+    return np.asarray(np.arctanh(np.clip(pearson, -0.999, 0.999)))
 
 
 def _nested(known: np.ndarray, alike: np.ndarray, achieved: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from napari_stdiff.compute.monitor import Cancelled, Monitor
-from napari_stdiff.methods.genes.corrections import fit_on
+from napari_stdiff.methods.genes.corrections import Training, fit_on
 from napari_stdiff.methods.genes.noise import scores_of
 from napari_stdiff.methods.genes.residual import NODES, Residual, between, loss_of, solve
 from napari_stdiff.scoring.distribution import crps
@@ -43,7 +43,9 @@ def _data(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def learned() -> Residual:
     conditions, goal = _data(4000, 0)
     loss = loss_of(torch.from_numpy(conditions), torch.from_numpy(goal), CPU)
-    return fit_on(lambda: Residual(WIDTH, 16, 1), loss, np.arange(4000), 250, 0, Monitor())
+    return fit_on(
+        lambda: Residual(WIDTH, 16, 1), loss, np.arange(4000), Training(250), 0, Monitor()
+    )
 
 
 @pytest.mark.parametrize("steps", [4, 8, 30])
@@ -140,7 +142,9 @@ def test_training_leaves_the_global_generator_and_follows_its_seed() -> None:
 
     def once(seed: int) -> np.ndarray:
         loss = loss_of(conditions, goal, CPU)
-        network = fit_on(lambda: Residual(WIDTH, 8, 1), loss, np.arange(300), 6, seed, Monitor())
+        network = fit_on(
+            lambda: Residual(WIDTH, 8, 1), loss, np.arange(300), Training(6), seed, Monitor()
+        )
         return _solved(network, conditions.numpy()[:4])
 
     torch.manual_seed(3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from napari_stdiff.compute.errors import StdiffError
 from napari_stdiff.compute.monitor import Monitor
 from napari_stdiff.data.panel import Panel
 from napari_stdiff.methods.genes import spadit, stack_network
+from napari_stdiff.methods.genes.judging import Judgement, Trials
 from napari_stdiff.methods.genes.residual import Residual
 from napari_stdiff.methods.genes.settings import GeneSettings
 from napari_stdiff.methods.genes.spadit import Spadit
@@ -27,38 +29,45 @@ def full(make_panel: MakePanel) -> Panel:
     return make_panel(shared=16, cells=150, reference_cells=150, sections=1)
 
 
+class Recording(Spadit):
+    """Keeps the errors that its diffusion learned from."""
+
+    errors: np.ndarray
+
+    def _errors(self, raw: np.ndarray, truth: np.ndarray, monitor: Monitor) -> np.ndarray:
+        self.errors = super()._errors(raw, truth, monitor)
+        self.raw = raw
+        return self.errors
+
+
 @pytest.fixture(scope="module")
-def method(full: Panel) -> Spadit:
+def method(full: Panel) -> Recording:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stack_network, "_STEPS", 30)
         patch.setattr(spadit, "_STEPS", 60)
         config = GeneSettings.of(inner_folds=2, width=16, device="cpu")
-        return Spadit().fit(full.without(HIDDEN), config, Monitor())
+        return Recording().fit(full.without(HIDDEN), config, Monitor())
 
 
 @pytest.fixture
 def strong(method: Spadit, monkeypatch: pytest.MonkeyPatch) -> Spadit:
     """The same, using all that it learned, whether that pays or not."""
     monkeypatch.setattr(method, "diffusion_strength", 1.0)
-    monkeypatch.setattr(method, "mean_share", 0.5)
     return method
 
 
-def test_errors_of_visible_genes_are_standard_normal(full: Panel, method: Spadit) -> None:
-    seen = full.without(HIDDEN)
-    held = method.held_out()
-    assert held is not None
-    errors = method._errors(held, seen.tissue, Monitor())
-    assert errors.shape == seen.tissue.shape
-    assert abs(errors.mean()) < 0.25
-    assert errors.std() == pytest.approx(1, abs=0.2)
+def test_errors_of_visible_genes_are_standard_normal(full: Panel, method: Recording) -> None:
+    errors = method.errors
+    assert errors.shape == full.without(HIDDEN).tissue.shape
+    assert abs(errors.mean()) < 0.15
+    assert errors.std() == pytest.approx(1, abs=0.12)
     assert np.abs(errors).max() <= 3.2
 
 
 def test_what_it_chose_is_told(method: Spadit) -> None:
     facts = method.facts()
     assert facts["diffusion_strength"] in spadit._STRENGTHS
-    assert facts["diffusion_share_of_mean"] in spadit._SHARES
+    assert facts["diffusion_widening"] in spadit._WIDENINGS
     assert 0 <= facts["shared_error"] <= 0.9
     assert {"weights", "correction_strength", "pooled_genes"} <= set(facts)
 
@@ -68,7 +77,6 @@ def test_without_strength_draws_are_of_the_stacks_spread(
 ) -> None:
     monkeypatch.setattr(method, "diffusion_strength", 0.0)
     monkeypatch.setattr(method, "widening", 1.0)
-    monkeypatch.setattr(method, "mean_share", 0.0)
     ours = method.sample(HIDDEN, 32, Monitor())
     theirs = super(Spadit, method).sample(HIDDEN, 32, Monitor())
     assert ours.draws is not None
@@ -95,15 +103,10 @@ def test_eight_steps_are_nearly_two_hundred(
     assert crps(truth, few.draws) == pytest.approx(crps(truth, many.draws), rel=0.01)
 
 
-def test_the_mean_is_of_the_distribution_as_far_as_it_is_said(strong: Spadit) -> None:
-    half = strong.sample(HIDDEN, 64, Monitor())
-    strong.mean_share = 0.0
-    none = strong.sample(HIDDEN, 0, Monitor()).mean
-    strong.mean_share = 1.0
-    whole = strong.sample(HIDDEN, 0, Monitor()).mean
-    assert np.allclose(half.mean, (none + whole) / 2, atol=1e-4)
-    assert half.draws is not None
-    assert np.abs(half.draws.mean(axis=0) - whole).mean() < 0.05
+def test_the_mean_is_the_networks_however_strong_the_diffusion(strong: Spadit) -> None:
+    theirs = super(Spadit, strong).sample(HIDDEN, 0, Monitor()).mean
+    for draws in (0, 4):
+        assert np.array_equal(strong.sample(HIDDEN, draws, Monitor()).mean, theirs)
 
 
 def test_draws_of_a_gene_hang_together_as_errors_do(method: Spadit) -> None:
@@ -148,20 +151,17 @@ class Knowing(Residual):
 
 @pytest.mark.parametrize(("share", "chosen"), [(0.7, 1.0), (-0.7, 0.0)])
 def test_the_strength_follows_what_is_learned(
-    full: Panel, method: Spadit, share: float, chosen: float
+    full: Panel, method: Recording, share: float, chosen: float
 ) -> None:
     """Conditions that give the answer away are used; those that mislead are not."""
-    truth, raw = full.without(HIDDEN).tissue, method.held_out()
-    assert raw is not None
-    cells, genes = np.arange(len(truth)), np.arange(3)
-    errors = method._errors(raw, truth, Monitor())[:, genes].T.reshape(-1, 1)
-    rows = np.arange(len(errors))
-    strength, widening, mean = method._choose(
-        Knowing(1, 4, 1), share * errors, cells, genes, rows, raw, truth, Monitor()
-    )
+    truth, cells = full.without(HIDDEN).tissue, np.arange(full.n_cells)
+    judgement = Judgement(method.spread, method.raw, truth, cells)
+    trials = Trials(list(product(spadit._STRENGTHS, spadit._WIDENINGS)), judgement)
+    answers = share * method.errors.T.reshape(-1, 1)
+    genes = np.arange(truth.shape[1])
+    method._judge(trials, judgement, Knowing(1, 4, 1), answers, genes, Monitor())
+    strength, _ = trials.ways[trials.best()]
     assert strength == chosen
-    assert widening in spadit._WIDENINGS
-    assert mean == (0.75 if chosen else 0.0)
 
 
 def test_a_sampler_with_noise_of_its_own_is_refused_before_the_work(full: Panel) -> None:

@@ -85,7 +85,11 @@ def test_values_of_hidden_genes_change_nothing(
     first, second = (m.sample(HIDDEN, 4, Monitor()) for m in (fits[name], guarded))
     assert np.array_equal(first.mean, second.mean)  # and so the same seed gives the same
     assert np.array_equal(first.draws, second.draws)
-    assert np.array_equal(fits[name].held_out(), guarded.held_out())
+    held, again = fits[name].held_out(), guarded.held_out()
+    assert held is not None
+    assert again is not None
+    assert np.array_equal(held.mean, again.mean)
+    assert np.array_equal(held.std, again.std)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -189,11 +193,70 @@ def test_visible_genes_are_predicted_while_they_are_hidden(full: Panel) -> None:
     panel = replace(full, tissue_raw=noise)
     held = _fitted("stack", panel).held_out()
     assert held is not None
-    assert held.shape == panel.tissue.shape
-    assert np.isfinite(held).all()
-    reached = column_pearson(panel.tissue, held)
+    assert held.mean.shape == panel.tissue.shape
+    assert np.isfinite(held.mean).all()
+    reached = column_pearson(panel.tissue, held.mean)
     assert abs(reached[5]) < 0.3
     assert np.delete(reached, 5).mean() > 0.4
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_held_out_genes_are_as_wide_as_hidden_ones(
+    name: str, full: Panel, fits: dict[str, Stack]
+) -> None:
+    """What reliability is learned from is what the method does with genes it never saw."""
+    held = fits[name].held_out()
+    assert held is not None
+    assert held.std is not None
+    assert held.cells is not None
+    assert held.std.shape == (len(held.cells), len(fits[name]._panel.genes))
+    hidden = fits[name].sample(HIDDEN, 32, Monitor())
+    assert hidden.std is not None
+    truth = held.truth(fits[name]._panel)
+    own = np.abs(truth - held.mean)[held.cells] / held.std
+    theirs = np.abs(full.tissue[:, [3, 8, 11]] - hidden.mean) / hidden.std
+    assert np.quantile(own, 0.8) == pytest.approx(np.quantile(theirs, 0.8), abs=0.3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_gene_measured_does_not_choose_how_it_is_predicted(
+    name: str, full: Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights, strengths and the pooled distributions of a held-out gene are of other genes."""
+    config = GeneSettings.of(**QUICK)
+    method = gene_method_class(name)
+    fitted = []
+    hidden = method().fit(full, config, Monitor())._hide(Monitor())
+    monkeypatch.setattr(method, "_hide", lambda self, monitor: hidden)
+    # the truth of the gene alone is another: guesses at all genes stay as they are
+    for level in (0.0, 3.0):
+        raw = full.tissue_raw.copy()
+        raw[:, 5] = raw[::-1, 5] + level
+        panel = replace(full, tissue_raw=raw)
+        panel.__dict__["tissue"] = np.array(full.tissue)
+        panel.tissue[:, 5] = full.tissue[::-1, 5] * (1 + level)
+        fitted.append(method().fit(panel, config, Monitor()).held_out())
+    assert np.corrcoef(fitted[0].mean[:, 5], fitted[1].mean[:, 5])[0, 1] > 0.9999
+
+
+def test_without_smoothing_no_guess_is_an_average_over_cells(full: Panel) -> None:
+    method = _fitted("stack-network", full, smoothing="off")
+    assert len(method.weights) == len(Stack.guesser.parts)
+    assert not any(name.startswith("average") for name in method.facts()["weights"])
+    assert np.isfinite(method.sample(["W0"], 2, Monitor()).mean).all()
+
+
+@pytest.mark.parametrize(
+    "change", [{"batch_size": 16}, {"learning_rate": 0.05}, {"epochs": 1}, {"smoothing": "off"}]
+)
+def test_settings_that_are_offered_change_the_fit(
+    change: dict[str, object], seen: Panel, fits: dict[str, Stack]
+) -> None:
+    other = _fitted("spadit", seen, **change)
+    ours, theirs = (dict(m._denoiser.state_dict()) for m in (fits["spadit"], other))
+    assert any(
+        ours[key].shape != theirs[key].shape or (ours[key] != theirs[key]).any() for key in ours
+    )
 
 
 def test_of_large_tissue_some_visible_genes_are_judged(
@@ -203,9 +266,8 @@ def test_of_large_tissue_some_visible_genes_are_judged(
     method = _fitted("stack", full)
     held = method.held_out()
     assert held is not None
-    judged = np.isfinite(held).all(axis=0)
-    assert np.array_equal(np.flatnonzero(judged), method.judged)
-    assert np.isnan(held[:, ~judged]).all()
+    assert np.array_equal(np.flatnonzero(held.judged), method.judged)
+    assert np.isnan(held.mean[:, ~held.judged]).all()
     assert len(method.judged) == 6
     assert np.isfinite(method.sample(["W0"], 2, Monitor()).mean).all()
 

@@ -16,6 +16,7 @@ from napari_stdiff.methods.genes.corrections import (
     PARTS,
     Correction,
     Entries,
+    Training,
     evaluate,
     fit_corrections,
     groups_of_genes,
@@ -75,7 +76,7 @@ def test_what_holds_for_some_genes_is_learned_for_others() -> None:
     conditions = rng.standard_normal((len(genes), 4)).astype(np.float32)
     goal = conditions[:, 0] + 0.1 * rng.standard_normal(len(genes))
     entries = Entries(torch.from_numpy(conditions), torch.from_numpy(goal).float(), genes)
-    networks = fit_corrections(entries, 16, 200, 0, CPU, Monitor())
+    networks = fit_corrections(entries, 16, Training(200), 0, CPU, Monitor())
     assert len(networks) == PARTS
     group = groups_of_genes(9, 0)[genes]
     errors = []

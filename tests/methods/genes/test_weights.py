@@ -33,7 +33,7 @@ def test_weights_are_never_negative(n: int, seed: int, pull: float) -> None:
 def test_a_perfect_guess_takes_nearly_all_and_its_opposite_nothing() -> None:
     guesses, truth = _guesses(4, 0, share=0.0)
     guesses[1], guesses[3] = truth, -truth
-    weights = weigh(guesses, truth)
+    weights, _ = weigh(guesses, truth, np.arange(truth.shape[1]) % 2)
     assert weights[1] > 10 * weights[[0, 2]].max()
     assert weights[3] == 0
     found = weighted(guesses, weights)
@@ -42,7 +42,7 @@ def test_a_perfect_guess_takes_nearly_all_and_its_opposite_nothing() -> None:
 
 def test_the_sum_is_ahead_of_each_guess_and_as_wide_as_it_is_right() -> None:
     guesses, truth = _guesses(6, 1)
-    found = weighted(guesses, weigh(guesses, truth))
+    found = weighted(guesses, weigh(guesses, truth, np.arange(truth.shape[1]) % 2)[0])
     reached = np.corrcoef(found.ravel(), truth.ravel())[0, 1]
     alone = [np.corrcoef(guess.ravel(), truth.ravel())[0, 1] for guess in guesses]
     assert reached > max(alone) + 0.15
@@ -56,6 +56,21 @@ def test_without_pull_it_is_least_squares_and_under_a_strong_one_all_are_equal()
     assert np.allclose(positive_weights(gram, right, 0), np.linalg.solve(gram, right), atol=1e-4)
     equal = positive_weights(gram, right, 1e6)
     assert np.allclose(equal, right.sum() / gram.sum(), atol=1e-4)
+
+
+def test_a_gene_has_no_say_in_the_weights_it_is_judged_with() -> None:
+    guesses, truth = _guesses(4, 3)
+    fold = np.arange(truth.shape[1]) % 3
+    weights, apart = weigh(guesses, truth, fold)
+    rng = np.random.default_rng(0)
+    other = truth.copy()
+    other[:, fold == 1] = rng.standard_normal(other[:, fold == 1].shape)
+    changed, again = weigh(guesses, other, fold)
+    assert np.allclose(again[:, fold == 1], apart[:, fold == 1], atol=1e-5)
+    assert not np.allclose(again[:, fold == 0], apart[:, fold == 0], atol=1e-3)
+    assert not np.allclose(changed, weights, atol=1e-3)
+    alone, _ = weigh(guesses[:, :, fold != 1], truth[:, fold != 1], fold[fold != 1])
+    assert np.allclose(apart[:, fold == 1], weighted(guesses[:, :, fold == 1], alone), atol=1e-4)
 
 
 def test_guesses_that_know_nothing_count_nothing() -> None:

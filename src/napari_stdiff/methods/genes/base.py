@@ -13,6 +13,7 @@ from ...compute.monitor import Monitor
 from ...data.panel import Panel
 from ...data.prediction import Prediction
 from ..base import Cost, collect, complete
+from .held_out import HeldOut
 from .settings import GeneSettings
 
 
@@ -55,6 +56,16 @@ class GeneMethod(ABC):
     id: ClassVar[str]
     title: ClassVar[str]
     description: ClassVar[str]
+    #: whether a fit hides visible genes by itself and tells how they were predicted
+    keeps_folds: ClassVar[bool] = False
+
+    def held_out(self) -> HeldOut | None:
+        """Return the visible genes, each predicted as the method does while it was hidden.
+
+        What a fit chooses is then chosen on other genes. None where a fit does not hide genes by
+        itself, and for a loaded model.
+        """
+        return None
 
     def facts(self) -> dict[str, Any]:
         """Return what the fit chose or fixed by itself, as JSON can hold it, for the record."""

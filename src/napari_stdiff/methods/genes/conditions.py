@@ -23,7 +23,7 @@ class Conditions:
     Parameters
     ----------
     near
-        Neighbouring cells.
+        Neighbouring cells; None where nothing is averaged over them.
     factor
         (cells,) what counts were multiplied by: high where a cell's library is small.
     scale
@@ -31,7 +31,7 @@ class Conditions:
     """
 
     def __init__(
-        self, near: Neighbourhood, factor: np.ndarray, scale: np.ndarray | None = None
+        self, near: Neighbourhood | None, factor: np.ndarray, scale: np.ndarray | None = None
     ) -> None:
         self._near = near
         library = np.log(factor)
@@ -60,7 +60,7 @@ class Conditions:
         own = (_own(guessed, expected)[genes] - self.scale[0]) / self.scale[1]
         out = np.empty((*wanted.shape, self.width(len(some))), dtype=np.float32)
         out[..., 0], out[..., 1] = place, unit
-        out[..., 2] = self._near.average(unit, 15)
+        out[..., 2] = unit if self._near is None else self._near.average(unit, 15)
         out[..., 3] = some.std(axis=0)
         out[..., 4] = self._library[:, None]
         out[..., 5:9] = np.clip(own, -3, 3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ...compute.monitor import Monitor
 from ...diffusion.fit import train
 from ..network import put_weights, weights_of
+from .settings import GeneSettings
 
 N = TypeVar("N", bound=nn.Module)
 PARTS = 3  # groups of visible genes that are left out of training in turn
@@ -72,6 +73,29 @@ class Entries:
     gene: np.ndarray
 
 
+@dataclass(frozen=True)
+class Training:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    steps, batch_size, learning_rate
+        Of AdamW; the rate is the peak of its one cycle.
+    """
+
+    steps: int
+    batch_size: int = BATCH
+    learning_rate: float = RATE
+
+    @classmethod
+    def of(cls, config: GeneSettings, n_entries: int, steps: int) -> Self:
+        """Return what `config` says; `steps`, and what else it leaves open, are the method's."""
+        batch = config.batch_size or BATCH
+        if config.epochs:
+            steps = max(config.epochs * n_entries // batch, 1)
+        return cls(steps, batch, config.learning_rate or RATE)
+
+
 def some_cells(n_cells: int, n_genes: int, seed: int) -> np.ndarray:
     """Return (cells,) sorted rows, so many that the entries of all genes can be trained on."""
     most = max(_ENTRIES // max(n_genes, 1), 200)
@@ -89,7 +113,7 @@ def fit_on(
     make: Callable[[], N],
     loss: Callable[[nn.Module, Tensor, torch.Generator], Tensor],
     rows: np.ndarray,
-    steps: int,
+    training: Training,
     seed: int,
     monitor: Monitor,
 ) -> N:
@@ -106,9 +130,9 @@ def fit_on(
         network,
         of_batch,
         len(rows),
-        steps=steps,
-        batch_size=BATCH,
-        learning_rate=RATE,
+        steps=training.steps,
+        batch_size=training.batch_size,
+        learning_rate=training.learning_rate,
         seed=seed,
         monitor=monitor,
     ).network
@@ -117,7 +141,12 @@ def fit_on(
 
 
 def fit_corrections(
-    entries: Entries, width: int, steps: int, seed: int, device: torch.device, monitor: Monitor
+    entries: Entries,
+    width: int,
+    training: Training,
+    seed: int,
+    device: torch.device,
+    monitor: Monitor,
 ) -> list[Correction]:
     """Return one network for each group of genes, trained on the other groups."""
     group = groups_of_genes(int(entries.gene.max()) + 1, seed)[entries.gene]
@@ -140,7 +169,7 @@ def fit_corrections(
                     lambda: Correction(conditions.shape[1], width).to(device),
                     loss,
                     rows,
-                    steps,
+                    training,
                     seed + left_out,
                     monitor,
                 )

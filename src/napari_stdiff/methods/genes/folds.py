@@ -48,6 +48,14 @@ def gene_folds(n_genes: int, folds: int, seed: int) -> list[tuple[np.ndarray, np
     return [(np.setdiff1d(order, h), h) for h in hidden]
 
 
+def folds_of(n_genes: int, folds: int, seed: int) -> np.ndarray:
+    """Return (genes,) the number of the fold that hides each gene; see :func:`gene_folds`."""
+    out = np.empty(n_genes, dtype=np.int64)
+    for number, (_, hidden) in enumerate(gene_folds(n_genes, folds, seed)):
+        out[hidden] = number
+    return out
+
+
 def out_of_fold(
     panel: Panel, fit_predict: FitPredict, folds: int, seed: int, monitor: Monitor
 ) -> np.ndarray:

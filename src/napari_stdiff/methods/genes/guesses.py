@@ -122,3 +122,8 @@ class Guesses:
             average = self._near.average(mean, cells) if cells else self._views.both @ mean
             out[i] = standardise(np.asarray(average, dtype=np.float32))
         return out, level
+
+
+def unsmoothed(kind: type[Guesses]) -> type[Guesses]:
+    """Return the same guesses without those that are averages over cells."""
+    return type(f"Unsmoothed{kind.__name__}", (kind,), {"averages": ()})

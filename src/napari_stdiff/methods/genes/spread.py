@@ -119,18 +119,19 @@ class Spread:
         starts = [generator_of(seed, str(n)).random(len(mean), dtype=np.float32) for n in names]
         return Drawing([self.entries(mean[:, j]) for j in range(len(starts))], starts)
 
-    def calibrated(self, mean: np.ndarray) -> np.ndarray:
+    def calibrated(self, mean: np.ndarray, *, hidden: bool = False) -> np.ndarray:
         """Return (cells, wanted) float32 `mean` at the level that the tissue would measure.
 
         Each gene is put on the line (least squares, slope never negative) that is nearest to the
         means of its distributions, so that its Pearson correlations stay. Where that did not
-        bring the visible genes nearer to what was measured, `mean` is returned as it is.
+        bring the visible genes nearer to what was measured, `mean` is returned as it is. With
+        `hidden`, it is of the visible genes themselves, and none has a say in its own.
         """
         out = np.array(mean, dtype=np.float32)
         if self.relevel:
             for j in range(mean.shape[1]):
-                value = mean[:, j].astype(np.float64)
-                out[:, j] = on_line(value, self.entries(mean[:, j]).expected())
+                entries = self.entries(mean[:, j], j if hidden else None)
+                out[:, j] = on_line(mean[:, j].astype(np.float64), entries.expected())
         return out
 
     def facts(self) -> dict[str, Any]:

@@ -16,8 +16,10 @@ from ..base import Cost
 from ..files import read_model, write_model
 from .base import GeneMethod, with_draws
 from .files import panel_tie, refuse_other_panel
-from .folds import gene_folds
-from .guesses import Guesses
+from .folds import folds_of, gene_folds
+from .guesses import Guesses, unsmoothed
+from .held_out import HeldOut
+from .judging import Judgement, some_rows
 from .settings import GeneSettings
 from .singles.base import standardise
 from .smoothing import Neighbourhood
@@ -25,6 +27,7 @@ from .spread import Spread
 from .weights import PULL, positive_weights
 
 _ENTRIES = 24_000_000  # values of visible genes that are guessed at while hidden
+_JUDGED = 16_000  # of these, those that spreads are judged on
 # seconds of a product of cells, reference cells and genes, of a sorted similarity, of a
 # neighbour-averaged value, and of a value that is drawn
 _PAIR, _SORTED, _AVERAGED, _DRAWN = 1.2e-10, 6e-8, 1.2e-6, 6e-8
@@ -93,14 +96,41 @@ def hide_in_turn(
     return genes, Guessed(guesses, *told)
 
 
-def weigh(guesses: np.ndarray, truth: np.ndarray, pull: float = PULL) -> np.ndarray:
-    """Return (guesses,) weights from (guesses, cells, genes) and the (cells, genes) truth."""
+def weigh(
+    guesses: np.ndarray, truth: np.ndarray, fold: np.ndarray, pull: float = PULL
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weigh guesses by how well they predict.
+
+    Parameters
+    ----------
+    guesses, truth
+        (guesses, cells, genes) and the (cells, genes) truth.
+    fold
+        (genes,) number of each gene's fold.
+    pull
+        As in :func:`.weights.positive_weights`.
+
+    Returns
+    -------
+    tuple
+        (guesses,) weights, and (cells, genes) float32 weighted sums in which a gene's weights are
+        chosen on the genes of the other folds.
+    """
     goal = standardise(truth)
-    flat = guesses.reshape(len(guesses), -1)
-    n = flat.shape[1]
-    gram = np.asarray(flat @ flat.T, dtype=np.float64) / n
-    right = np.asarray(flat @ goal.ravel(), dtype=np.float64) / n
-    return positive_weights(gram, right, pull)
+    grams, rights = [], []
+    numbers = np.unique(fold)
+    for number in numbers:
+        flat = guesses[:, :, fold == number].reshape(len(guesses), -1)
+        grams.append(np.asarray(flat @ flat.T, dtype=np.float64) / goal.size)
+        rights.append(np.asarray(flat @ goal[:, fold == number].ravel(), np.float64) / goal.size)
+    gram, right = np.sum(grams, axis=0), np.sum(rights, axis=0)
+    crosswise = np.empty(truth.shape, dtype=np.float32)
+    for number, own_gram, own_right in zip(numbers, grams, rights, strict=True):
+        mine = fold == number
+        rest = max(1 - float(mine.mean()), 1 / len(fold))
+        others = positive_weights((gram - own_gram) / rest, (right - own_right) / rest, pull)
+        crosswise[:, mine] = weighted(guesses[:, :, mine], others)
+    return positive_weights(gram, right, pull), crosswise
 
 
 def weighted(guesses: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -118,6 +148,7 @@ class Stack(GeneMethod):
         "visible genes that were hidden. What spadit's diffusion is built around."
     )
 
+    keeps_folds = True
     guesser: ClassVar[type[Guesses]] = Guesses
     pull: ClassVar[float] = PULL  # of the weights, towards equal ones
     # of hiding genes, learning and the spread in the time of a fit, each of what is left then
@@ -131,47 +162,81 @@ class Stack(GeneMethod):
         with monitor.stage("Predicting visible genes from each other", share=hiding):
             self.judged, hidden = self._hide(monitor)
         truth = panel.tissue[:, self.judged]
-        self.weights = weigh(hidden.guesses, truth, self.pull)
+        fold = folds_of(len(panel.genes), config.inner_folds, config.seed)[self.judged]
+        self.weights, apart = weigh(hidden.guesses, truth, fold, self.pull)
         with monitor.stage("Learning from them", share=learning):
-            expected = self._learn(hidden, truth, monitor)
+            expected, apart = self._learn(hidden, apart, truth, monitor)
+        cells = some_rows(panel.n_cells, max(_JUDGED // len(self.judged), 16))
         with monitor.stage("Learning the spread", share=spreading):
-            self._learn_spread(hidden, expected, truth, monitor)
-        raw = hidden.on_scale(expected)
-        self._held_out: np.ndarray | None = panel.floored(self.spread.calibrated(raw))
+            self.spread = Spread.fit(hidden.on_scale(expected), truth, config.seed)
+            judgement = Judgement(self.spread, hidden.on_scale(apart), truth, cells)
+            std = self._learn_spread(hidden, expected, judgement, monitor)
+        self._keep(judgement.raw, std, cells)
         with monitor.stage("Fitting"):
-            self._guesses = self.guesser(panel, self._near, monitor)
+            self._guesses = self.guesses_of(config)(panel, self._near, monitor)
         return self
+
+    @classmethod
+    def guesses_of(cls, config: GeneSettings) -> type[Guesses]:
+        """Return the guesses that `config` asks for."""
+        return cls.guesser if config.smoothing == "auto" else unsmoothed(cls.guesser)
 
     def _hide(self, monitor: Monitor) -> tuple[np.ndarray, Guessed]:
         """Return which visible genes were guessed at while they were hidden, and the guesses."""
-        return hide_in_turn(self._panel, self._near, self.config, monitor, self.guesser)
+        return hide_in_turn(
+            self._panel, self._near, self.config, monitor, self.guesses_of(self.config)
+        )
 
-    def _learn(self, hidden: Guessed, truth: np.ndarray, monitor: Monitor) -> np.ndarray:
-        """Return (cells, judged) what is expected of visible genes while they are hidden."""
+    def _learn(
+        self, hidden: Guessed, apart: np.ndarray, truth: np.ndarray, monitor: Monitor
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return twice (cells, judged) what is expected of visible genes while they are hidden.
+
+        First with what is chosen on all of them, as wanted genes get it; then with what is chosen
+        on other genes alone, as they are judged. `apart` is that of the weighted guesses.
+        """
         monitor.check()
-        return weighted(hidden.guesses, self.weights)
+        return weighted(hidden.guesses, self.weights), apart
 
     def _learn_spread(
-        self, hidden: Guessed, expected: np.ndarray, truth: np.ndarray, monitor: Monitor
-    ) -> None:
-        """Learn how far the truth lies from what is expected."""
-        monitor.check()
-        self.spread = Spread.fit(hidden.on_scale(expected), truth, self.config.seed)
+        self,
+        hidden: Guessed,
+        expected: np.ndarray,
+        judgement: Judgement,
+        monitor: Monitor,
+    ) -> np.ndarray:
+        """Learn what is left to learn about the spread around the expectation.
+
+        Returns (cells, judged) deviations of the genes' distributions in the cells that are
+        judged, as they would be had the gene itself not been seen.
+        """
+        out = np.empty(judgement.shape, dtype=np.float32)
+        for j in range(out.shape[1]):
+            monitor.check()
+            out[:, j] = judgement.quantiles(j).std(axis=0)
+        return out
+
+    def _keep(self, raw: np.ndarray, std: np.ndarray, cells: np.ndarray) -> None:
+        """Keep the visible genes as they are predicted while they are hidden."""
+        n = len(self._panel.genes)
+        mean = np.full((len(raw), n), np.nan, dtype=np.float32)
+        spread = np.full((len(cells), n), np.nan, dtype=np.float32)
+        mean[:, self.judged] = self._panel.floored(self.spread.calibrated(raw, hidden=True))
+        spread[:, self.judged] = std
+        # guesses are brought to the scale of all visible genes, whichever were hidden
+        self._held_out: HeldOut | None = HeldOut(mean, spread, np.full(n, -1), cells)
 
     def _expect(self, guessed: Guessed) -> np.ndarray:
         """Return (cells, genes) what is expected of wanted genes, standardised."""
         return weighted(guessed.guesses, self.weights)
 
-    def held_out(self) -> np.ndarray | None:
-        """Return (cells, shared) means of visible genes, each predicted while it was hidden.
+    def held_out(self) -> HeldOut | None:
+        """Return the visible genes, each predicted while it was hidden.
 
-        NaN in genes that were not (of very large tissue some are); None for a loaded model.
+        Of very large tissue some are, and the others NaN; None for a loaded model. Weights and
+        strengths are those that other genes ask for.
         """
-        if self._held_out is None:
-            return None
-        out = np.full((len(self._held_out), len(self._panel.genes)), np.nan, dtype=np.float32)
-        out[:, self.judged] = self._held_out
-        return out
+        return self._held_out
 
     def sample(
         self, genes: Sequence[str] | np.ndarray, n_draws: int, monitor: Monitor
@@ -191,7 +256,7 @@ class Stack(GeneMethod):
         """Return the weights of the guesses and the spread's choices."""
         weights = {
             name: round(float(w), 4)
-            for name, w in zip(self.guesser.names(), self.weights, strict=True)
+            for name, w in zip(self.guesses_of(self.config).names(), self.weights, strict=True)
             if w > 5e-4
         }
         return {"weights": weights, **self.spread.facts()}
@@ -215,7 +280,7 @@ class Stack(GeneMethod):
         method._held_out = None
         method._panel, method._near = panel, Neighbourhood(panel.coords, panel.section)
         method._unpack(meta, tensors)
-        method._guesses = cls.guesser(panel, method._near, Monitor())
+        method._guesses = cls.guesses_of(method.config)(panel, method._near, Monitor())
         return method
 
     def _unpack(self, meta: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
@@ -231,7 +296,11 @@ class Stack(GeneMethod):
         pairs = float(cells) * reference
         once = _PAIR * 5 * pairs * shared + _SORTED * 5 * pairs + 4e-9 * shared**3
         seconds = 1 + (config.inner_folds + 1) * once + 2e-2 * min(shared, 200)
-        values = len(cls.guesser.parts) * cells * (min(shared, _ENTRIES // cells) + n_genes)
+        values = (
+            len(cls.guesses_of(config).names())
+            * cells
+            * (min(shared, _ENTRIES // cells) + n_genes)
+        )
         seconds += _AVERAGED * values + _DRAWN * (config.draws + 2) * cells * n_genes
         block = 3 * min(cells, 4096) * reference
         values += 6 * cells * shared + reference * (shared + n_genes) + block

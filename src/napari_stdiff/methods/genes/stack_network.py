@@ -17,6 +17,7 @@ from .corrections import (
     PARTS,
     Correction,
     Entries,
+    Training,
     evaluate,
     fit_corrections,
     groups_of_genes,
@@ -46,22 +47,21 @@ class StackNetwork(Stack):
     shares = (0.5, 0.8, 0.2)
 
     @few_threads()
-    def _learn(self, hidden: Guessed, truth: np.ndarray, monitor: Monitor) -> np.ndarray:
+    def _learn(
+        self, hidden: Guessed, apart: np.ndarray, truth: np.ndarray, monitor: Monitor
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Learn corrections on some groups of genes, and their strength on the others."""
         expected = weighted(hidden.guesses, self.weights)
         self._device = choose_device(self.config.device)
-        self._conditions = Conditions(self._near, self._panel.tissue_factor)
+        self._conditions = self._new_conditions()
         self._conditions.learn(hidden, expected)
         n_genes, goal = truth.shape[1], standardise(truth)
         cells = some_cells(len(truth), n_genes, self.config.seed)
         entries = self._entries(hidden, expected, goal - expected, cells)
-        steps = self.config.epochs and max(
-            self.config.epochs * len(entries.gene) // (self.config.batch_size or 2048), 1
-        )
         self._networks = fit_corrections(
             entries,
             self.config.width or _WIDTH,
-            steps or _STEPS,
+            Training.of(self.config, len(entries.gene), _STEPS),
             self.config.seed,
             self._device,
             monitor,
@@ -74,12 +74,20 @@ class StackNetwork(Stack):
                 monitor.check()
                 conditions = self._conditions.of(hidden, expected, some)
                 missed[:, some] = evaluate(network, conditions, self._device)
-        scores = [
-            float(np.nan_to_num(column_pearson(truth, expected + s * missed)).mean())
-            for s in _STRENGTHS
-        ]
-        self.strength = _STRENGTHS[int(np.argmax(scores))]
-        return np.asarray(expected + np.float32(self.strength) * missed)
+        scores = np.nan_to_num(
+            [column_pearson(truth, expected + s * missed) for s in map(np.float32, _STRENGTHS)]
+        )
+        self.strength = _STRENGTHS[int(np.argmax(scores.sum(axis=1)))]
+        apart = apart.copy()
+        for number in np.unique(group):
+            mine = group == number
+            others = int(np.argmax(scores[:, ~mine].sum(axis=1)))
+            apart[:, mine] += np.float32(_STRENGTHS[others]) * missed[:, mine]
+        return np.asarray(expected + np.float32(self.strength) * missed), apart
+
+    def _new_conditions(self, scale: np.ndarray | None = None) -> Conditions:
+        near = self._near if self.config.smoothing == "auto" else None
+        return Conditions(near, self._panel.tissue_factor, scale)
 
     @few_threads()
     def _expect(self, guessed: Guessed) -> np.ndarray:
@@ -122,7 +130,7 @@ class StackNetwork(Stack):
         """Estimate the stack, the networks' training and their answers."""
         stack = super().cost(panel, config, n_genes)
         width = config.width or _WIDTH
-        inputs = Conditions.width(len(cls.guesser.names()))
+        inputs = Conditions.width(len(cls.guesses_of(config).names()))
         parameters = PARTS * (inputs * width + width * width + 3 * width + 1)
         entries = panel.n_cells * (2 * min(len(panel.genes), 200) + PARTS * n_genes)
         seconds = 3e-3 * PARTS * _STEPS * width / _WIDTH + 4e-6 * entries
@@ -146,7 +154,7 @@ class StackNetwork(Stack):
         self._device = choose_device(self.config.device)
         self.strength = float(meta["correction_strength"])
         scale = np.asarray(tensors["scale"])
-        self._conditions = Conditions(self._near, self._panel.tissue_factor, scale)
+        self._conditions = self._new_conditions(scale)
         width = Conditions.width(len(self.weights))
         self._networks = unpack(
             tensors,
