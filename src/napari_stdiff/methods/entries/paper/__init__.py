@@ -1,0 +1,1 @@
+"""Parts of the papers' own configurations of methods that fill in entries."""
