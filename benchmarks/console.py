@@ -25,6 +25,14 @@ def write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
+def placed(text: str, tables: str, mark: str) -> str:
+    """Return `text` with `tables` between the two comments of `mark`, or after it without them."""
+    start, end = f"<!-- {mark} -->", f"<!-- end of {mark} -->"
+    before, found, rest = text.partition(start)
+    after = rest.partition(end)[2] if found else "\n"
+    return f"{before}{start}\n\n{tables}\n\n{end}{after}"
+
+
 def shorten(text: str) -> str:
     """Return an error in one line of at most 160 characters."""
     line = " ".join(text.split())

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from console import placed
 from genes.cases import ALL, DATA, Opened, available, open_pair
 from genes.unit import Unit, hidden_genes
 from torch import Tensor
@@ -48,7 +49,6 @@ from napari_stdiff.scoring.distribution import coverage80, crps
 from napari_stdiff.scoring.genes import accuracy_scores, score_genes
 
 _NEAR = 50
-_START, _END = "<!-- parts -->", "<!-- end of parts -->"
 SCORES = ("pcc", "ssim", "rmse", "js", "accuracy_score", "crps", "coverage80")
 SHOWN = (*SCORES, "map_crps", "map_coverage80", "seconds")
 
@@ -286,13 +286,6 @@ def _cell(column: str, value: float) -> str:
     return f"{value:.0f}" if column == "seconds" else f"{value:.3f}"
 
 
-def placed(text: str, tables: str) -> str:
-    """Return `text` with `tables` between its two marks, or after it where it has none."""
-    before, mark, rest = text.partition(_START)
-    after = rest.partition(_END)[2] if mark else "\n"
-    return f"{before}{_START}\n\n{tables}\n\n{_END}{after}"
-
-
 def source_of_genes() -> str:
     """Return a hash of the code of the methods that predict genes."""
     h = hashlib.sha256()
@@ -334,7 +327,7 @@ def main() -> None:
         print(f"\n{tables[-1]}\n", flush=True)
     if said.markdown:
         text = said.markdown.read_text(encoding="utf-8") if said.markdown.exists() else ""
-        said.markdown.write_text(placed(text, "\n\n".join(tables)), encoding="utf-8")
+        said.markdown.write_text(placed(text, "\n\n".join(tables), "parts"), encoding="utf-8")
 
 
 if __name__ == "__main__":

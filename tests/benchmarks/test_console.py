@@ -44,3 +44,10 @@ def test_options_folders_and_cores_reach_the_process(
     )
     problem = console.process(script, ["--unit", "u"], Path("d"), Path("w"), 60.0, threads)
     assert problem == f"--unit u --data d --work w{seen}"
+
+
+def test_tables_take_the_place_between_their_comments() -> None:
+    text = console.placed("above\n", "one", "parts")
+    assert console.placed(text, "two", "parts") == text.replace("one", "two")
+    both = console.placed(text + "below\n", "three", "other")
+    assert console.placed(both, "two", "parts") == both.replace("one", "two")
