@@ -72,7 +72,8 @@ def test_nan_in_a_store_and_a_new_store_for_the_result(
     x = np.asarray(read_elem(table["X"]).todense(), dtype=np.float32)
     gaps = np.random.default_rng(0).random(x.shape) < 0.1
     write_elem(table, "X", np.where(gaps, np.nan, x))
-    assert run("interpolate", store, "--hide", "section_2", "--method", "linear") == 2
+    other = ["--hide", "section_2", "--method", "linear", "--out", store]
+    assert run("interpolate", store, *other) == 2
     assert "NaN" in capsys.readouterr().err
     new = store.with_name("new.zarr")
     assert run("impute", store, "--section", "section_2", "--out", new, *QUICK) == 0

@@ -251,5 +251,6 @@ def show(
 from . import align as _align  # noqa: E402, F401  (its commands join those above)
 from . import evaluate_impute as _evaluate_impute  # noqa: E402, F401  (its command joins, too)
 from . import generate as _generate  # noqa: E402, F401  (its commands join those above)
+from . import impute as _impute  # noqa: E402, F401  (its command joins those above)
 from . import predict_genes as _predict_genes  # noqa: E402, F401  (its commands join those above)
 from . import sweep as _sweep  # noqa: E402, F401  (its commands join those above)
