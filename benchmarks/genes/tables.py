@@ -66,9 +66,10 @@ def _legend() -> list[str]:
     return [
         "`Pearson`: over cells, mean over genes; `median` over genes. `SSIM`, `JS`: Li et al. "
         "2022. `RMSE`: on the log scale. `AS`: accuracy score, the mean of a method's ranks in "
-        "these four over the number of methods of the table. `CRPS`: of 32 draws; a method "
-        "without draws has none. `cover. 80`: share of values inside the central 80 % of the "
-        "draws (randomised PIT), of true `zeros` and `non-zeros` too. `reliab.`: Spearman of "
+        "these four over the number of methods of the table; methods that are equal share their "
+        "ranks, as `spadit` and `stack-network` do, whose means are one. `CRPS`: of 32 draws; a "
+        "method without draws has none. `cover. 80`: share of values inside the central 80 % of "
+        "the draws (randomised PIT), of true `zeros` and `non-zeros` too. `reliab.`: Spearman of "
         "expected and reached Pearson over genes. `s`: processor seconds of a fold, fit and "
         "prediction on one core (of a paper's configuration that was scaled down, in brackets "
         "what it takes in full); `MiB`: peak memory above that of the loaded data. RMSE, JS and "
