@@ -100,7 +100,7 @@ def test_more_shrinkage_leaves_a_smaller_table(trial: Trial) -> None:
 
 def test_ridge_leaves_the_gene_itself_out(trial: Trial, singles: Singles) -> None:
     visible, low, strength = trial.visible, singles.low_rank, 0.3
-    found = Regression(visible, low).predict(strength)
+    found = Regression(visible, low.table()).predict(strength)
     filled = np.where(visible.seen, visible.standard, low.table()).astype(np.float64)
     filled -= filled.mean(axis=0)
     for gene in (0, 7):
@@ -117,7 +117,7 @@ def test_ridge_of_many_genes_looks_at_some(
     trial: Trial, singles: Singles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_PREDICTORS", 10)
-    assert trial.score(Regression(trial.visible, singles.low_rank).predict(0.3)) > 0.3
+    assert trial.score(Regression(trial.visible, singles.low_rank.table()).predict(0.3)) > 0.3
 
 
 def test_numbers_are_chosen_by_what_was_hidden(trial: Trial) -> None:

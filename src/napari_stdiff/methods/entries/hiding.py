@@ -46,15 +46,26 @@ class Trial:
         """
         rng = np.random.default_rng([seed, 23, number])
         hidden = visible.seen & (rng.random(visible.seen.shape, dtype=np.float32) < share)
-        cells, columns = np.nonzero(hidden)
-        truth = visible.expression[cells, columns]
-        return cls(visible.without(hidden), cells, columns, truth)
+        return cls._hiding(visible, hidden)
 
     @cached_property
     def standard(self) -> np.ndarray:
         """(hidden,) float32 truth, standardised by what is left to be seen."""
         deviation = self.visible.deviation[self.columns]
         return np.asarray((self.truth - self.visible.mean[self.columns]) / deviation)
+
+    @classmethod
+    def parts(cls, visible: Visible, seed: int, n: int) -> list[Trial]:
+        """Return `n` trials that together hide every visible entry, each of them once."""
+        rng = np.random.default_rng([seed, 29])
+        part = rng.integers(0, n, visible.seen.shape, dtype=np.int8)
+        return [cls._hiding(visible, visible.seen & (part == k)) for k in range(n)]
+
+    @classmethod
+    def _hiding(cls, visible: Visible, hidden: np.ndarray) -> Trial:
+        cells, columns = np.nonzero(hidden)
+        truth = visible.expression[cells, columns]
+        return cls(visible.without(hidden), cells, columns, truth)
 
     def at(self, table: np.ndarray) -> np.ndarray:
         """Return (hidden,) values of a (cells, genes) table at the entries that were hidden."""

@@ -151,14 +151,14 @@ def alike(visible: Visible, index: np.ndarray) -> np.ndarray:
 
 def ridge(visible: Visible, low: LowRank, strength: float) -> np.ndarray:
     """Return each gene as a weighted sum of the others, gaps filled by the low rank."""
-    return Regression(visible, low).predict(strength)
+    return Regression(visible, low.table()).predict(strength)
 
 
 class Regression:
     """Ridge regression of each gene on all others at once.
 
-    The gaps of what a gene is predicted from are filled by the low rank; what it is fitted to is
-    what was measured of it. With ``P`` the inverse of the regularised covariance and ``c`` a
+    The gaps of what a gene is predicted from are filled; what it is fitted to is what was
+    measured of it. With ``P`` the inverse of the regularised covariance and ``c`` a
     gene's covariances with all genes, the weights that leave the gene itself out are
     ``P c - P_g (P c)_g / P_gg`` (the inverse of a matrix less one row and column).
 
@@ -166,31 +166,38 @@ class Regression:
     ----------
     visible
         The table.
-    low
-        Its low rank.
+    guess
+        (cells, genes) standardised guesses that fill the gaps.
+    also
+        (cells, features) of further features that every gene is predicted from, or None.
     """
 
-    def __init__(self, visible: Visible, low: LowRank) -> None:
-        filled = np.where(visible.seen, visible.standard, low.table())
-        # of very many genes those that the low rank has most of
-        size = (low.left**2).sum(axis=0) @ (low.right**2).T
+    def __init__(
+        self, visible: Visible, guess: np.ndarray, also: np.ndarray | None = None
+    ) -> None:
+        filled = np.where(visible.seen, visible.standard, guess)
+        # of very many genes those that the guesses tell most about
+        size = (guess**2).sum(axis=0)
         self._from = np.sort(np.argsort(-size, kind="stable")[:_PREDICTORS])
         known = filled[:, self._from]
+        if also is not None:
+            known = np.hstack([known, also]).astype(np.float32)
         self._known = known - known.mean(axis=0)
         gram = np.asarray(self._known.T @ self._known, dtype=np.float64) / len(known)
         self._values, self._vectors = np.linalg.eigh(gram)
         self._count = np.maximum(visible.seen.sum(axis=0), 1)
         self._seen = visible.seen
         along = np.asarray(self._known.T @ visible.standard, dtype=np.float64) / self._count
-        along[np.arange(len(self._from)), self._from] = 0
+        self._own = np.arange(len(self._from))
+        along[self._own, self._from] = 0
         self._along = along
 
     def predict(self, strength: float) -> np.ndarray:
         """Return (cells, genes) float32 predictions, of mean 0 over what is visible of a gene."""
         inverse = (self._vectors / (np.maximum(self._values, 0) + strength)) @ self._vectors.T
         weights = inverse @ self._along
-        own = weights[np.arange(len(self._from)), self._from] / np.diagonal(inverse)
-        weights[:, self._from] -= inverse * own
+        own = weights[self._own, self._from] / np.diagonal(inverse)[self._own]
+        weights[:, self._from] -= inverse[:, self._own] * own
         out = np.asarray(self._known @ weights.astype(np.float32))
         middle = np.einsum("cg,cg->g", out, self._seen, dtype=np.float64) / self._count
         out -= middle.astype(np.float32)
@@ -231,7 +238,7 @@ def choose(
         chosen = replace(chosen, alike=possible[_best(tables, trial, monitor)])
     monitor.step(3, steps)
     if "ridge" in wanted:
-        regression = Regression(visible, singles.low_rank)
+        regression = Regression(visible, singles.low_rank.table())
         tables = (lambda s=s: regression.predict(s) for s in STRENGTHS)
         chosen = replace(chosen, strength=STRENGTHS[_best(tables, trial, monitor)])
     monitor.step(4, steps)

@@ -53,6 +53,15 @@ class Neighbourhood:
             self._averages[neighbours] = _averaging(self.coords, self.section, neighbours)
         return np.asarray(self._averages[neighbours] @ values, dtype=np.float32)
 
+    def others(self, values: np.ndarray, neighbours: int) -> np.ndarray:
+        """Return (cells, genes) float32 means over the nearest `neighbours`, not the cell itself.
+
+        A cell that is alone in its section gets 0.
+        """
+        average = self.average(values, neighbours)
+        own = self._averages[neighbours].diagonal().astype(np.float32)[:, None]
+        return np.asarray((average - own * values) / np.maximum(1 - own, 1e-6), dtype=np.float32)
+
     def smooth(self, values: np.ndarray, smoothing: Smoothing) -> np.ndarray:
         """Return (cells, genes) `values` mixed with the averages of their neighbours."""
         if smoothing.strength == 0:
