@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -64,3 +65,22 @@ def _pair(reference_cells: int = 260, lacking: int = 3, **how: int | float) -> V
 @pytest.fixture(scope="session")
 def make_pair() -> MakeVisible:
     return _pair
+
+
+@pytest.fixture(scope="session")
+def tiny_t5(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random T5 of 2 layers and a tokenizer of single characters, in a folder."""
+    transformers = pytest.importorskip("transformers", reason="the extra [text] is not installed")
+    tokenizers = pytest.importorskip("tokenizers", reason="the extra [text] is not installed")
+    folder = tmp_path_factory.mktemp("t5")
+    characters = [chr(i) for i in range(32, 127)]
+    words = {word: i for i, word in enumerate(["<pad>", "</s>", "<unk>", *characters])}
+    model = tokenizers.models.WordLevel(words, unk_token="<unk>")
+    raw = tokenizers.Tokenizer(model)
+    raw.pre_tokenizer = tokenizers.pre_tokenizers.Split("", "isolated")
+    special = {"pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
+    transformers.PreTrainedTokenizerFast(tokenizer_object=raw, **special).save_pretrained(folder)
+    sizes = {"d_model": 16, "d_kv": 4, "d_ff": 32, "num_layers": 2, "num_heads": 4}
+    config = transformers.T5Config(vocab_size=len(words), **sizes)
+    transformers.T5EncoderModel(config).save_pretrained(folder)
+    return folder
