@@ -111,7 +111,7 @@ def test_a_cancelled_run_leaves_the_store_as_it_was(
         (["--method", "magic"], "method"),
         (["--section", "nothing"], "no section 'nothing'"),
         (["--model", "nowhere"], "no model of an imputation in 'nowhere'"),
-        (["--reference", "nowhere.h5ad", "--method", "spotdiff"], "nowhere.h5ad"),
+        (["--reference", "nowhere.h5ad", "--method", "spotdiff-paper"], "nowhere.h5ad"),
     ],
 )
 def test_what_cannot_be_done_gets_one_sentence(

@@ -61,7 +61,7 @@ def impute(
     name: Annotated[
         str,
         _EMPTY,
-        Parameter(group=_OUT, help="Name of the new table; left away, imputed_<method>."),
+        Parameter(group=_OUT, help="Name of the new table; left away, imputed_METHOD."),
     ] = "",
     screenshot: Screenshot = "",
     show: Show = False,
