@@ -144,6 +144,12 @@ def hold_out(panel: Panel, config: PredictGenesConfig, monitor: Monitor) -> Held
     return HeldOut(mean, std if spread else None, fold)
 
 
+def chunk_size(panel: Panel, n_draws: int) -> int:
+    """Return how many genes are predicted at a time."""
+    each = 4 * (panel.n_cells * (2 * n_draws + 4) + 2 * panel.reference_raw.shape[0])
+    return int(min(max(_MEMORY // each, 1), _MOST))
+
+
 def in_chunks(
     method: GeneMethod, panel: Panel, genes: np.ndarray, n_draws: int, monitor: Monitor
 ) -> Iterator[tuple[slice, Prediction]]:
@@ -159,8 +165,7 @@ def in_chunks(
     Cancelled
         When the run was cancelled, also in the midst of the draws.
     """
-    each = 4 * (panel.n_cells * (2 * n_draws + 4) + 2 * panel.reference_raw.shape[0])
-    size = int(min(max(_MEMORY // each, 1), _MOST))
+    size = chunk_size(panel, n_draws)
     starts = range(0, len(genes), size)
     for i, start in enumerate(starts):
         at = slice(start, min(start + size, len(genes)))

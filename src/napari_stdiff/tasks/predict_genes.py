@@ -31,7 +31,7 @@ from ..methods.base import Cost
 from ..methods.genes.registry import gene_method_class
 from .gene_choice import Choice, choose_genes
 from .gene_config import PredictGenesConfig
-from .gene_model import GeneModel, gene_model, in_chunks, load_gene_model
+from .gene_model import GeneModel, chunk_size, gene_model, in_chunks, load_gene_model
 from .memory import refuse_too_large
 from .reliability import Assessor
 
@@ -299,6 +299,9 @@ def _refuse_too_little(reference: Reference, match: GeneMatch) -> None:
 def estimate(job: Job, config: PredictGenesConfig) -> Cost:
     """Return what fitting and predicting will cost on this machine, reliability folds included."""
     cls = gene_method_class(config.method)
-    cost = cls.cost(job.panel, config, len(job.choice.genes))
-    result = 8 * job.panel.n_cells * len(job.choice.genes) / 2**20
-    return Cost(cost.parameters, cost.seconds, cost.memory_mib + result)
+    n_genes = len(job.choice.genes)
+    cost = cls.cost(job.panel, config, n_genes)
+    # genes are predicted some at a time, and their draws are gone before the next
+    at_once = cls.cost(job.panel, config, min(n_genes, chunk_size(job.panel, config.draws)))
+    result = 8 * job.panel.n_cells * n_genes / 2**20
+    return Cost(cost.parameters, cost.seconds, at_once.memory_mib + result)

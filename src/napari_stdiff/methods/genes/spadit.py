@@ -185,7 +185,7 @@ class Spadit(StackNetwork):
         condition = Conditions.width(len(cls.guesses_of(config).names()))
         parameters = width * (condition + 8 * width * depth + 4 * width + 40)
         size = width * depth / (_WIDTH * _DEPTH)
-        seconds = 12 * size + 1.1e-5 * config.sampler_steps * panel.n_cells * n_genes * size
+        seconds = 16 * size + 1.1e-5 * config.sampler_steps * panel.n_cells * n_genes * size
         nodes = 4 * len(NODES) * panel.n_cells * n_genes / 2**20
         return Cost(
             before.parameters + parameters, before.seconds + seconds, before.memory_mib + nodes

@@ -30,7 +30,8 @@ _ENTRIES = 24_000_000  # values of visible genes that are guessed at while hidde
 _JUDGED = 16_000  # of these, those that spreads are judged on
 # seconds of a product of cells, reference cells and genes, of a sorted similarity, of a
 # neighbour-averaged value, and of a value that is drawn
-_PAIR, _SORTED, _AVERAGED, _DRAWN = 1.2e-10, 6e-8, 1.2e-6, 6e-8
+_PAIR, _SORTED, _AVERAGED, _DRAWN = 0.8e-10, 2.5e-8, 0.8e-6, 6e-8
+_SOLVED = 8e-9  # seconds for each shared gene cubed: eigenvectors and solutions of all guesses
 
 
 @dataclass(frozen=True)
@@ -294,8 +295,8 @@ class Stack(GeneMethod):
         cells, shared = panel.n_cells, len(panel.genes)
         reference = panel.reference_raw.shape[0]
         pairs = float(cells) * reference
-        once = _PAIR * 5 * pairs * shared + _SORTED * 5 * pairs + 4e-9 * shared**3
-        seconds = 1 + (config.inner_folds + 1) * once + 2e-2 * min(shared, 200)
+        once = _PAIR * 5 * pairs * shared + _SORTED * 5 * pairs + _SOLVED * shared**3
+        seconds = 2 + (config.inner_folds + 1) * once + 2e-2 * min(shared, 200)
         values = (
             len(cls.guesses_of(config).names())
             * cells
@@ -305,4 +306,5 @@ class Stack(GeneMethod):
         block = 3 * min(cells, 4096) * reference
         values += 6 * cells * shared + reference * (shared + n_genes) + block
         values += (config.draws + 4) * cells * n_genes
-        return Cost(0, seconds, 50 + 4 * values / 2**20)
+        values += 80 * shared**2  # products of shared genes that the guesses keep
+        return Cost(0, seconds, 80 + 4 * values / 2**20)
