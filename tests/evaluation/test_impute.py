@@ -302,6 +302,20 @@ def test_of_a_large_table_the_genes_that_vary_most_where_visible_take_part(
     assert Noted.seen[-1].n_genes == measured.n_genes
 
 
+@pytest.mark.parametrize("pattern", ["entries", "thinning"])
+def test_what_the_table_lacks_is_neither_seen_nor_scored(measured: Tissue, pattern: Any) -> None:
+    gaps = np.random.default_rng(8).random((measured.n_cells, measured.n_genes)) < 0.1
+    x = np.where(gaps, 0, dense(measured))
+    tissue = replace(measured, expression=x, missing=gaps)
+    report = evaluate_impute(tissue, methods=NOTED, pattern=pattern)
+    (visible,) = Noted.seen
+    assert not (visible.seen & gaps).any()
+    whole = visible.seen.size - gaps.sum()
+    share = 1.0 if pattern == "thinning" else 0.3
+    assert report["protocol"]["entries"] / whole == pytest.approx(share, abs=0.03)
+    assert report["protocol"]["missing"] == gaps.sum()
+
+
 def test_a_section_can_be_taken_alone(measured: Tissue) -> None:
     name = measured.sections[1]
     report = evaluate_impute(measured, methods=NOTED, section=name)

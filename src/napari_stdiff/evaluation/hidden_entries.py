@@ -11,6 +11,7 @@ import numpy as np
 
 from ..compute.errors import StdiffError
 from ..data.checks import listing, no_such
+from ..data.gaps import dense_gaps
 from ..data.gene_names import match_genes
 from ..data.read_config import ReadConfig
 from ..data.reading import read as read_tissue
@@ -39,7 +40,8 @@ class EntryCase:
     visible
         What methods see.
     truth
-        (cells, genes of `visible`) float32 measured expression on the scale of what is visible.
+        (cells, genes of `visible`) float32 measured expression on the scale of what is visible;
+        the gene's mean where nothing was measured.
     hidden
         (cells, genes of `visible`) bool, the entries that are scored.
     denoise
@@ -74,7 +76,7 @@ def open_entries(
         When a section or gene does not exist, whole genes are to be hidden without a reference
         that has them, or values that are no counts are to be thinned.
     """
-    tissue = read_tissue(data, read or ReadConfig())
+    tissue = read_tissue(data, read or ReadConfig(), gaps=True)
     if config.section != "all":
         if config.section not in tissue.sections:
             raise no_such("section", config.section, tissue.sections)
@@ -99,6 +101,8 @@ def _hidden(tissue: Tissue, known: Reference | None, config: EvaluateImputeConfi
     """Hide entries of a tissue that was read."""
     named = _named(tissue, config.genes)
     shape = (tissue.n_cells, tissue.n_genes)
+    gaps = dense_gaps(tissue)  # what was never measured can neither be seen nor scored
+    gaps = np.zeros(shape, dtype=bool) if gaps is None else gaps
     halves = None
     if config.pattern == "thinning":
         halves = thinned(tissue.expression, config.seed)
@@ -109,18 +113,20 @@ def _hidden(tissue: Tissue, known: Reference | None, config: EvaluateImputeConfi
         hidden = _mask(tissue, config)
     if named is not None:
         hidden[:, ~np.isin(tissue.genes.astype(str), list(named))] = False
-    columns, chosen = _columns(seen, hidden, known, named, config)
-    visible, notes = visible_of(seen, tissue.genes[columns], hidden[:, columns], known)
+    hidden &= ~gaps
+    columns, chosen = _columns(seen, hidden | gaps, known, named, config)
+    gone = gaps[:, columns]
+    visible, notes = visible_of(seen, tissue.genes[columns], hidden[:, columns] | gone, known)
     if config.pattern == "genes":
         hidden = np.zeros(shape, dtype=bool)
-        hidden[:, columns] = _markers(visible, named, config)
+        hidden[:, columns] = _markers(visible, named, config) & ~gone
         visible = visible.without(hidden[:, columns])
     some: Any = tissue.expression if halves is None else halves[1]
     part = some[:, columns]
     raw = np.asarray(part.toarray() if hasattr(part, "toarray") else part, dtype=np.float32)
     scored = hidden[:, columns]
     if halves is not None:
-        scored = np.ones(visible.seen.shape, dtype=bool)
+        scored = visible.seen.copy()
         if named is not None:
             scored[:, ~np.isin(visible.genes.astype(str), list(named))] = False
     if not scored.any():
@@ -139,6 +145,7 @@ def _hidden(tissue: Tissue, known: Reference | None, config: EvaluateImputeConfi
         "untouched": [str(g) for g in np.setdiff1d(tissue.genes.astype(str), touched.astype(str))],
         "hidden_genes": [str(g) for g in touched] if config.pattern == "genes" else None,
         "entries": int(scored.sum()),
+        "missing": int(gone.sum()),
         "zeros": int((raw[scored] == 0).sum()),
         "reference": None if known is None else known.origin.name,
         "reference_cells": 0 if known is None else known.n_cells,
@@ -148,7 +155,8 @@ def _hidden(tissue: Tissue, known: Reference | None, config: EvaluateImputeConfi
         "reference_fingerprint": visible.reference_fingerprint(),
         "read": [*tissue.origin.notes, *notes],
     }
-    return EntryCase(tissue, visible, visible.scaled(raw), scored, halves is not None, said)
+    truth = np.where(gone, visible.mean, visible.scaled(raw))
+    return EntryCase(tissue, visible, truth, scored, halves is not None, said)
 
 
 def _named(tissue: Tissue, text: str) -> set[str] | None:
