@@ -249,6 +249,19 @@ def test_points_stay_on_our_side_of_their_picture(desk: Desk) -> None:
     assert lift() == pytest.approx(0.0)
 
 
+def test_a_lone_section_is_seen_in_2d(
+    open_desk: Callable[[Tissue], Desk], small_tissue: Tissue
+) -> None:
+    """A new viewer is in 2D already, so nothing tells that it is."""
+    desk = open_desk(small_tissue.rows(np.flatnonzero(small_tissue.section == "second")))
+    desk.stack.colour_by("none")
+    assert desk.viewer.dims.ndisplay == 2
+    seen = desk.picture()
+    (points,) = desk.points()
+    points.visible = False
+    assert (seen != desk.picture()).any(axis=-1).sum() > 100  # pixels that the cells cover
+
+
 def test_no_spot_is_cut_by_its_picture(desk: Desk) -> None:
     """The same number of coloured pixels with and without pictures, from both sides."""
     desk.stack.colour_by("none")

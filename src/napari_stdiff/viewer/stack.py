@@ -189,6 +189,7 @@ class Stack(Painting):
         self._tissue = tissue = self._session.tissue
         for section in list(self._sections.values()):
             self._drop(section)
+        self._side = self._side_shown()  # nothing has turned the camera of a new viewer yet
         self._values = None if tissue is None else Values(tissue)
         self.colouring, self.manual_limits = Colouring(), False
         if tissue is None:
@@ -303,12 +304,17 @@ class Stack(Painting):
 
     def _on_camera(self, _: object = None) -> None:
         """Keep points on our side of their plane, whichever side we look from."""
-        viewer = self._session.viewer
-        towards = -float(build.camera_of(viewer).view_direction[0])
-        side = 0.0 if viewer.dims.ndisplay == 2 else (1.0 if towards >= 0 else -1.0)
+        side = self._side_shown()
         if side != self._side:
             self._side = side
             self._arrange()
+
+    def _side_shown(self) -> float:
+        """Return from which side of their planes points are seen: 1 or -1 in 3D, 0 in 2D."""
+        viewer = self._session.viewer
+        if viewer.dims.ndisplay == 2:
+            return 0.0
+        return 1.0 if -float(build.camera_of(viewer).view_direction[0]) >= 0 else -1.0
 
     def _arrange(self) -> None:
         """Place every layer: stretched depth, offset towards the camera, one beside the other."""
