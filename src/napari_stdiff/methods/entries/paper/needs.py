@@ -16,11 +16,11 @@ from .drawing import rows_a_call
 from .score_network import Shape
 
 # seconds on a CPU core: of a spot's head of one block, of a pair of tokens in it
-_HEAD, _PAIR = 3e-6, 1.2e-9
+_HEAD, _PAIR = 2e-6, 1.7e-9
 _GPU = 0.02  # of them
-_STEP = 0.02  # seconds of a training step beside its arithmetic
-_NARROW = 3.0  # layers this narrow take so much longer than their arithmetic
-_EDGE = 4e-9  # seconds of a feature of an edge
+_STEP = 0.01  # seconds of a training step beside its arithmetic
+_NARROW = 2.0  # layers this narrow take so much longer than their arithmetic
+_EDGE = 1.5e-9  # seconds of a feature of an edge
 # numbers kept for the way back: of an asked token and block in widths, of a visible one
 _KEPT_ASKED, _KEPT_VISIBLE = 24, 6
 _BASE_MIB = 200.0
