@@ -139,6 +139,22 @@ def test_several_names_at_once(genes: GeneList, qtbot: Any) -> None:
     assert genes.genes == ["Gad2", "Vip"]
     assert "the tissue has it: Gad1." in genes.message.text()
     assert "In neither the tissue nor the reference: Foxp3." in genes.message.text()
+    assert genes.search.text() == ""
+    assert len(genes.model.shown) > 1  # not what the last of the names leaves
+
+
+def test_a_list_of_measured_genes_to_tick(qtbot: Any) -> None:
+    genes = GeneList(tickable="measured", tips={"measured": "<p>Tick it.</p>"})
+    qtbot.addWidget(genes)
+    genes.set_genes(MEASURED, REFERENCE)
+    genes.tick(["gad1", "vip"])
+    assert genes.genes == ["Gad1"]
+    assert "since the reference alone has it: Vip." in genes.message.text()
+    where = genes.model.index(genes.model.shown.index("Gad1"))
+    assert where.data(Qt.ItemDataRole.ToolTipRole) == "<p>Tick it.</p>"
+    assert where.data(Qt.ItemDataRole.CheckStateRole) == Qt.CheckState.Checked
+    genes.set_trust({"Gad1": Trust("low", float("nan"), float("nan"), float("nan"))})
+    assert genes.model.index(0).data(STATUS) == "low · r unknown"
 
 
 def test_keys_lead_into_the_list_and_back(genes: GeneList, qtbot: Any) -> None:

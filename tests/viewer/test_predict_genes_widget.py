@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt, QThreadPool
-from qtpy.QtWidgets import QMessageBox
+from qtpy.QtGui import QPalette
+from qtpy.QtWidgets import QApplication, QMessageBox
 
 from napari_stdiff.compute.errors import StdiffError
 from napari_stdiff.compute.monitor import Monitor
@@ -27,8 +28,9 @@ from napari_stdiff.tasks.gene_config import PredictGenesConfig
 from napari_stdiff.viewer import remember as memory
 from napari_stdiff.viewer.forms import Folded
 from napari_stdiff.viewer.layers import state_of
-from napari_stdiff.viewer.references import of_file
+from napari_stdiff.viewer.references import Source, of_file
 from napari_stdiff.viewer.widgets import predict_genes as dock_module
+from napari_stdiff.viewer.widgets import reference_dock
 from napari_stdiff.viewer.widgets.cost_line import Estimate
 
 pytestmark = pytest.mark.viewer
@@ -175,17 +177,45 @@ def test_what_is_missing_is_one_sentence(dock: Any, sample: Any, tissue: Tissue)
     assert dock._job is None
 
 
-def test_no_gene_is_one_sentence(ready: Any, task: FakeTask) -> None:
+def test_no_gene_is_one_sentence_until_one_is_ticked(ready: Any, task: FakeTask) -> None:
     ready.run()
     assert ready.run_bar.problem.sentence.text().startswith("Tick the genes to predict")
     assert task.configs == []
+    ready.genes.tick(ready.reference.read.match.only_reference[:1])
+    assert not ready.run_bar.problem.isVisible()
+
+
+def test_a_sentence_is_readable_on_every_theme(dock: Any, tissue: Tissue) -> None:
+    dock.session.set_tissue(tissue, None)
+    dock.run()
+    told, viewer = dock.run_bar.problem.sentence, dock.session.viewer
+    for theme in ("light", "dark"):
+        viewer.theme = theme
+        QApplication.processEvents()
+        palette = told.palette()
+        text, ground = (
+            palette.color(role).lightness()
+            for role in (QPalette.ColorRole.WindowText, QPalette.ColorRole.Window)
+        )
+        assert abs(text - ground) > 100, theme
+
+
+def test_a_missing_reference_is_no_problem_once_it_is_chosen(
+    dock: Any, sample: Any, tissue: Tissue, qtbot: Any
+) -> None:
+    dock.session.set_tissue(tissue, None, None, sample.reference)
+    dock.run()
+    assert dock.run_bar.problem.isVisible()
+    dock.reference.choose(Source("reference", sample.reference))
+    qtbot.waitUntil(lambda: dock.reference.read is not None, timeout=20_000)
+    assert not dock.run_bar.problem.isVisible()
 
 
 def test_a_file_that_is_no_reference_is_one_sentence(
     ready: Any, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
-    monkeypatch.setattr(dock_module, "show_error", told.append)
+    monkeypatch.setattr(reference_dock, "show_error", told.append)
     bad = tmp_path / "notes.h5ad"
     bad.write_text("not a table")
     ready.reference.choose(of_file(str(bad)))

@@ -21,7 +21,7 @@ from napari_stdiff.data.tissue import Tissue
 from napari_stdiff.data.virtual import VirtualSection
 from napari_stdiff.viewer.layers import FAINTEST, PREDICTED, state_of
 from napari_stdiff.viewer.session import Session, session_of
-from napari_stdiff.viewer.widgets.gene_results import describe
+from napari_stdiff.viewer.widgets.gene_results import GeneResults, describe
 from napari_stdiff.viewer.widgets.view_panel import SectionList
 
 pytestmark = pytest.mark.viewer
@@ -242,8 +242,13 @@ def test_predicted_genes_are_saved_found_again_and_removed(
     tissue = read(store)
     session.set_tissue(tissue, store)
     known = predicted(tissue)
+    listed = GeneResults(session.predictions)
+    qtbot.addWidget(listed)
     with qtbot.waitSignal(session.predictions.saved, timeout=30_000):
         session.predictions.keep(known)
+        listed.refresh()
+        assert "Saved in the store" not in listed.summary.text()
+    assert "Saved in the store as 'genes_ridge'" in listed.summary.text()
     assert session.predictions.notes == {}
     assert {i.name for i in list_results(store)} == {"virtual_a", "genes_ridge"}
     session.set_tissue(tissue, store)  # opened once more
@@ -258,16 +263,24 @@ def test_predicted_genes_are_saved_found_again_and_removed(
 
 
 def test_a_file_takes_no_results(
-    session: Session, small_tissue: Tissue, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    session: Session,
+    small_tissue: Tissue,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    qtbot: Any,
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr(Session, "notice", lambda self, sentence: said.append(sentence))
     path = tmp_path / "tissue.h5ad"
     path.touch()
     session.set_tissue(small_tissue, path)
+    listed = GeneResults(session.predictions)
+    qtbot.addWidget(listed)
     session.predictions.keep(predicted(small_tissue))
     assert "takes no results" in session.predictions.notes["genes_ridge"]
     assert "kept in memory" in said[0]
+    listed.refresh()
+    assert "Not saved: an .h5ad file" in listed.summary.text()
 
 
 def test_a_result_in_words(small_tissue: Tissue) -> None:

@@ -86,7 +86,7 @@ def title_of(colouring: Colouring, quantity: Quantity, session: Session) -> str:
 def two_digits(r: float) -> str:
     """Return a correlation cut off, not rounded: it must not pass the bar of a better badge.
 
-    >>> two_digits(0.4999), two_digits(-0.004), two_digits(0.25)
-    ('0.49', '-0.01', '0.25')
+    >>> two_digits(0.4999), two_digits(-0.004), two_digits(0.25), two_digits(math.nan)
+    ('0.49', '-0.01', '0.25', 'unknown')
     """
-    return f"{math.floor(r * 100 + 1e-9) / 100:.2f}"
+    return f"{math.floor(r * 100 + 1e-9) / 100:.2f}" if math.isfinite(r) else "unknown"

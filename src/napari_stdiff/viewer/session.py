@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,9 @@ from ..compute.errors import StdiffError
 from ..data.read_config import ReadConfig
 from ..data.tissue import Tissue
 from ..data.virtual import VirtualSection
-from .predictions import TASK, Predictions
-from .worker import Job, Problem
+from .cell_results import CellResults
+from .predictions import Predictions
+from .saving import NO_RESULTS, NO_STORE, NOT_ASKED, Kept, Place
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .stack import Stack
 
 SHOWN = ("interpolate", "generate")  # tasks whose results are drawn as sections
+NOT_ALIGNED = "the alignment it was made on is not saved; save that, and it is saved too"
 
 _SESSIONS: weakref.WeakKeyDictionary[ViewerModel, Session] = weakref.WeakKeyDictionary()
 
@@ -38,25 +40,6 @@ def session_of(viewer: ViewerModel) -> Session:
     if viewer not in _SESSIONS:
         _SESSIONS[viewer] = Session(viewer)
     return _SESSIONS[viewer]
-
-
-@dataclass
-class Kept:
-    """Results that belong together, because they were cut from sections in the same places.
-
-    Attributes
-    ----------
-    results
-        Name -> section, in the order they came.
-    notes
-        Those that live in memory alone, name -> why.
-    stored_as
-        Result -> its name in the store.
-    """
-
-    results: dict[str, VirtualSection] = field(default_factory=dict)
-    notes: dict[str, str] = field(default_factory=dict)
-    stored_as: dict[str, str] = field(default_factory=dict)
 
 
 class Session:
@@ -76,6 +59,8 @@ class Session:
         The coordinate system that the store has for those other places, or "".
     predictions
         Genes that were predicted in the tissue's own cells.
+    of_cells
+        Every kind of result about the tissue's own cells.
     reference
         A single-cell table that came with the data, or None.
     writing
@@ -98,9 +83,10 @@ class Session:
         self.read_config = ReadConfig()
         self.moved = False
         self.moved_system = ""
-        self._kept = {False: Kept(), True: Kept()}
         self.writing = threading.Lock()
+        self._kept = {False: self._keep(), True: self._keep()}
         self.predictions = Predictions(self)
+        self.of_cells: tuple[CellResults[Any], ...] = (self.predictions,)
         self.reference: AnnData | None = None
         weakref.finalize(viewer, self._close).atexit = False  # Qt is gone by then
 
@@ -128,7 +114,7 @@ class Session:
         return self._stack
 
     @property
-    def kept(self) -> Kept:
+    def kept(self) -> Kept[VirtualSection]:
         """The results that belong to where the sections are now."""
         return self._kept[self.moved]
 
@@ -168,16 +154,18 @@ class Session:
             A single-cell table that came with it.
         """
         stack = self.stack  # made first, so that it draws once: when it hears the signal
+        for kept in self._kept.values():
+            kept.forget()
         with self.writing:  # what is still being saved may be in the store that is opened
-            self._kept = {False: Kept(), True: Kept()}
+            self._kept = {False: self._keep(), True: self._keep()}
         self.moved, self.moved_system = False, ""
         self.tissue = tissue
         self.store = str(store) if isinstance(store, Path) else store
         self.read_config = read_config or ReadConfig()
         self.reference = reference
-        self.predictions.open([])
-        found = {section.name: section for section in self._stored(tissue)}
-        self._kept[False] = Kept(found, {}, {name: name for name in found})
+        for results in self.of_cells:
+            results.open([])
+        self._kept[False] = self._keep(self._stored(tissue))
         self.opened.emit()
         self.tissue_changed.emit()
         if self.results:
@@ -204,18 +192,17 @@ class Session:
 
     def forget_moved(self) -> None:
         """Drop the results that belong to other places than those that were read."""
+        self._kept[True].forget()
         with self.writing:
-            self._kept[True] = Kept()
+            self._kept[True] = self._keep()
         self.moved_system = ""
 
     def save_results(self) -> None:
         """Save, in the background, what is in memory alone; for a store that came later."""
-        for name in [n for n in self.results if n in self.notes]:
-            del self.notes[name]
+        for name in list(self.notes):
             self._write(name)
-        for name in [n for n in self.predictions.results if n in self.predictions.notes]:
-            del self.predictions.notes[name]
-            self.predictions.write(name)
+        for results in self.of_cells:
+            results.write_again()
 
     def add_result(self, section: VirtualSection, persist: bool = True) -> str:
         """Draw `section` and, with `persist`, add it to the store.
@@ -229,9 +216,9 @@ class Session:
         """
         name = self._show(section)
         if persist:
-            self._told(name, self._writer(name)())
+            self._write(name, wait=True)
         else:
-            self.notes[name] = "it was not to be saved"
+            self.notes[name] = NOT_ASKED
         return name
 
     def keep_result(self, section: VirtualSection) -> str:
@@ -246,37 +233,21 @@ class Session:
         self._write(name)
         return name
 
-    def _write(self, name: str) -> None:
-        """Save the result called `name`, in the background."""
-        kept, write = self.kept, self._writer(name)
-        if self._results_store() is None:
-            self._told(name, write())
-            return
-
-        def done(why: str) -> None:
-            if self.kept is kept and name in kept.results and not self.is_closed:
-                self._told(name, why)
-
-        job = Job(lambda monitor: write())
-        job.deliver(done, lambda error: done(Problem.of(error).sentence), lambda: None)
-        job.start()
+    def _write(self, name: str, wait: bool = False) -> None:
+        """Save the result called `name`, in the background or at once."""
+        place, section = self._place(), self.results[name]
+        if self.moved and place.store is not None:
+            # it lies where the alignment says, not where the data was read
+            record, system = section.record, {"coordinate_system": self.moved_system}
+            record = record.model_copy(update={"input": {**record.input, **system}})
+            self.results[name] = replace(section, record=record)
+        self.kept.write(name, place, wait)
 
     def remove_result(self, name: str) -> None:
         """Remove the result called `name` from the canvas and from the store."""
         if name not in self.results:
             return
-        del self.results[name]
-        self.notes.pop(name, None)
-        store = self._results_store()
-        with self.writing:  # it may just be on its way into the store
-            stored = self.kept.stored_as.pop(name, "")
-            if stored and store is not None:
-                from ..data.results import remove_result
-
-                try:
-                    remove_result(store, stored)
-                except (StdiffError, OSError) as error:
-                    self.notice(f"'{name}' is off the canvas but still in its store: {error}")
+        self.kept.remove(name, self._place())
         self.results_changed.emit()
 
     def notice(self, sentence: str) -> None:
@@ -299,28 +270,37 @@ class Session:
             if self.writing.acquire(timeout=10):  # a store is not left half-written
                 self.writing.release()
 
-    def store_of_results(self) -> str | SpatialData | None:
-        """Return the store if it is of the kind that can hold results."""
+    def place(self) -> Place:
+        """Return where results about the tissue's own cells are saved."""
         from anndata import AnnData
 
-        if self.store is None or isinstance(self.store, AnnData):
-            return None
+        if self.store is None:
+            return Place(None, NO_STORE)
+        if isinstance(self.store, AnnData):
+            return Place(None, NO_RESULTS)
         if isinstance(self.store, str) and Path(self.store).is_file():
-            return None
-        return self.store
+            return Place(None, NO_RESULTS)
+        return Place(self.store)
 
-    def _results_store(self) -> str | SpatialData | None:
-        """Return the store if it knows where the sections are shown, and so the results."""
-        return None if self.moved and not self.moved_system else self.store_of_results()
+    def _place(self) -> Place:
+        """Return where sections are saved: a store that knows where the tissue is shown."""
+        if self.moved and not self.moved_system:
+            return Place(None, NOT_ALIGNED)
+        return self.place()
+
+    def _keep(self, found: Sequence[VirtualSection] = ()) -> Kept[VirtualSection]:
+        return Kept(self, self.saved.emit, found)
 
     def _stored(self, tissue: Tissue) -> Sequence[VirtualSection]:
         """Return the results of the store that fit `tissue`; what is unreadable is named."""
-        store = self._results_store()
+        store = self._place().store
         if store is None or (isinstance(store, str) and not Path(store).exists()):
             return []
-        from ..data.results import list_results, load_predicted, load_result
+        from ..data.results import list_results, load_result
 
-        found, elsewhere, predicted = [], set(), []
+        found, elsewhere = [], set()
+        of_cells: dict[str, list[Any]] = {results.task: [] for results in self.of_cells}
+        load = {results.task: results.load for results in self.of_cells}
         here = tissue.origin.coordinate_system
         try:
             infos = list_results(store)
@@ -328,11 +308,12 @@ class Session:
             self.notice(f"Results that are already in the store could not be listed: {error}")
             return []
         for info in sorted(infos, key=lambda info: info.record.created):
-            if info.record.task not in (*SHOWN, TASK):
+            task = info.record.task
+            if task not in SHOWN and task not in load:
                 continue
             try:
-                if info.record.task == TASK:
-                    predicted.append(load_predicted(store, info.name))
+                if task in load:
+                    of_cells[task].append(load[task](store, info.name))
                     continue
                 section = load_result(store, info.name)
             except (StdiffError, OSError) as error:
@@ -343,7 +324,8 @@ class Session:
                 elsewhere.add(system)
                 continue
             found.append(section)
-        self.predictions.open(predicted)
+        for results in self.of_cells:
+            results.open(of_cells[results.task])
         if elsewhere:
             self.notice(
                 f"The store has more results, in the coordinate system '{min(elsewhere)}'; choose "
@@ -353,56 +335,7 @@ class Session:
 
     def _show(self, section: VirtualSection) -> str:
         """Draw `section` under a free name, and return that."""
-        name = _free_name(section.name, self.results)
         _ = self.stack
-        self.results[name] = replace(section, name=name)
+        name = self.kept.add(section)
         self.results_changed.emit()
         return name
-
-    def _writer(self, name: str) -> Callable[[], str]:
-        """Return a function that saves the result called `name`, from any thread.
-
-        It returns why the store did not take it, or "". A result that is gone by then is left.
-        """
-        section, results, tissue = self.results[name], self.results, self.tissue
-        store, stored_as = self._results_store(), self.kept.stored_as
-        if store is None:
-            why = "no store was given"
-            if self.moved and not self.moved_system:
-                why = "the alignment it was made on is not saved; save that, and it is saved too"
-            elif self.store is not None:
-                why = "an .h5ad file or AnnData takes no results; give a SpatialData store"
-            return lambda: why
-        if self.moved:  # it lies where the alignment says, not where the data was read
-            system = {"coordinate_system": self.moved_system}
-            record = section.record
-            record = record.model_copy(update={"input": {**record.input, **system}})
-            section = results[name] = replace(section, record=record)
-
-        def write() -> str:
-            from ..data.results import save
-
-            with self.writing:
-                if results.get(name) is not section:
-                    return ""
-                try:
-                    stored_as[name] = save(section, store, tissue).table
-                except (StdiffError, OSError) as error:
-                    return str(error)
-            return ""
-
-        return write
-
-    def _told(self, name: str, why: str) -> None:
-        """Say how saving ended: not at all if `why` is given."""
-        if why:
-            self.notes[name] = why.rstrip(".")
-            self.notice(f"'{name}' is kept in memory: {why.rstrip('.')}.")
-        self.saved.emit(name)
-
-
-def _free_name(name: str, taken: dict[str, VirtualSection]) -> str:
-    free, n = name, 2
-    while free in taken:
-        free, n = f"{name}_{n}", n + 1
-    return free

@@ -63,7 +63,7 @@ class ColourPanel(QWidget):
             "What virtual sections and predicted genes show: the predicted mean, or how unsure "
             "it is (standard deviation)"
         )
-        self.trust = TrustPanel(session)
+        self.trust = TrustPanel(session, session.predictions)
         self.low, self.high = PlainSpinBox(), PlainSpinBox()
         for box, what in ((self.low, "Lower"), (self.high, "Upper")):
             box.setRange(-1e9, 1e9)

@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
 )
 
 from ..fields import NoWheel, tame
-from .gene_model import KINDS, STATUS, GeneModel, Trust, split_names
+from .gene_model import KINDS, STATUS, GeneModel, Mark, Trust, split_names
 
 _ROWS = 8
 _NAMED = 6  # ticked genes that are named; of more, how many
@@ -96,14 +96,23 @@ class GeneList(QWidget):
         Other genes are ticked.
     shown
         A gene that is measured or predicted was chosen to be looked at.
+
+    Parameters
+    ----------
+    tickable
+        The mark of the genes that can be ticked.
+    tips
+        Mark -> tooltip, where another is wanted.
     """
 
     changed = Signal()
     shown = Signal(str)
 
-    def __init__(self) -> None:
+    def __init__(
+        self, tickable: Mark = "in reference", tips: Mapping[Mark, str] | None = None
+    ) -> None:
         super().__init__()
-        self.model = GeneModel(self)
+        self.model = GeneModel(self, tickable, tips)
         self.search = QLineEdit()
         self.search.setPlaceholderText("Type a gene")
         self.search.setClearButtonEnabled(True)
@@ -172,16 +181,17 @@ class GeneList(QWidget):
 
     def tick(self, names: Iterable[str]) -> None:
         """Tick genes by name, and say which of them cannot be."""
-        measured: list[str] = []
+        others: list[str] = []
         unknown: list[str] = []
         for name in names:
             gene = self.model.meant(name)
             if gene and self.model.set_ticked(gene):
                 continue
-            (measured if gene else unknown).append(gene or name)
+            (others if gene else unknown).append(gene or name)
         parts = []
-        if measured:
-            parts.append(f"Not ticked, since the tissue has it: {_names(measured)}.")
+        if others:
+            has = "tissue" if self.model.tickable == "in reference" else "reference alone"
+            parts.append(f"Not ticked, since the {has} has it: {_names(others)}.")
         if unknown:
             parts.append(f"In neither the tissue nor the reference: {_names(unknown)}.")
         self._say(" ".join(parts))
@@ -211,8 +221,8 @@ class GeneList(QWidget):
         """Tick the gene that was typed, or all of several; show one that is there already."""
         names = split_names(self.search.text())
         if len(names) > 1:
+            self.search.clear()  # the whole list again: a part of it says nothing of several
             self.tick(names)
-            self.search.selectAll()
             return
         if names:
             gene = self.model.meant(names[0]) or next(iter(self.model.shown), "")
@@ -220,8 +230,8 @@ class GeneList(QWidget):
             self.search.selectAll()  # the next name replaces this one
 
     def _chosen(self, gene: str) -> None:
-        """Tick or untick a gene of the reference, show any other."""
-        if self.model.mark(gene) == "in reference":
+        """Tick or untick a gene that can be ticked, show any other."""
+        if self.model.mark(gene) == self.model.tickable:
             self.model.set_ticked(gene, gene not in self.model.ticked)
             self._say("")
         elif self.model.mark(gene) == "measured" or self.model.is_predicted(gene):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -14,6 +15,11 @@ from .badges import badge_icon, badge_words
 Mark = Literal["measured", "in reference", "in neither"]
 Kind = Literal["all", "in reference", "measured", "predicted"]
 KINDS: tuple[Kind, ...] = ("all", "in reference", "measured", "predicted")
+TIPS: dict[Mark, str] = {
+    "measured": "<p>Measured in this tissue; press Enter to show it.</p>",
+    "in reference": "<p>Not measured, but in the reference: tick it to predict it.</p>",
+    "in neither": "<p>Neither the tissue nor the reference has a gene of this name.</p>",
+}
 STATUS = Qt.ItemDataRole.UserRole + 1
 
 
@@ -29,14 +35,32 @@ class Trust(NamedTuple):
 class GeneModel(QAbstractListModel):
     """Every gene that is known, with its mark; shows those that a search leaves.
 
+    Parameters
+    ----------
+    parent
+        Of the Qt object.
+    tickable
+        The mark of the genes that can be ticked.
+    tips
+        Mark -> tooltip, where another is wanted.
+
+    Notes
+    -----
     The search is done here and not in a proxy: lists of a whole transcriptome are filtered and
     ordered in one pass, where a proxy would ask for each row.
     """
 
     ticks_changed = Signal()
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        parent: QObject | None = None,
+        tickable: Mark = "in reference",
+        tips: Mapping[Mark, str] | None = None,
+    ) -> None:
         super().__init__(parent)
+        self.tickable = tickable
+        self._tips = {**TIPS, **(tips or {})}
         self._marks: dict[str, Mark] = {}
         self._lower: list[tuple[str, str]] = []
         self._trust: dict[str, Trust] = {}
@@ -60,7 +84,7 @@ class GeneModel(QAbstractListModel):
         for gene in measured:
             marks[str(gene)] = "measured"
         self._marks = marks
-        kept = {g: None for g in self._ticked if marks.get(g) == "in reference"}
+        kept = {g: None for g in self._ticked if marks.get(g) == self.tickable}
         changed = kept.keys() != self._ticked.keys()
         self._ticked = kept
         self._sort()
@@ -108,14 +132,14 @@ class GeneModel(QAbstractListModel):
         """Show the genes with `text` in their name.
 
         The gene itself comes first, then those that start with it; of these, and without a
-        text, those that were not measured stand before those that were.
+        text, those that can be ticked stand before the others.
         """
         self._search, self._kind = text.strip(), kind
         self._filter()
 
     def set_ticked(self, gene: str, ticked: bool = True) -> bool:
-        """Tick a gene that the reference has; return whether that could be done."""
-        if self.mark(gene) != "in reference":
+        """Tick a gene that can be; return whether that could be done."""
+        if self.mark(gene) != self.tickable:
             return False
         if ticked != (gene in self._ticked):
             if ticked:
@@ -144,13 +168,14 @@ class GeneModel(QAbstractListModel):
         low, kind = self._search.lower(), self._kind
         found = [gene for key, gene in self._lower if low in key and self._fits(gene, kind)]
         known = self._trust
-        # who looks here wants what was not measured; the sorts are stable
-        found.sort(key=lambda g: self.mark(g) == "measured")
+        # who looks here wants what can be ticked; the sorts are stable
+        last = "measured" if self.tickable == "in reference" else "in reference"
+        found.sort(key=lambda g: self.mark(g) == last)
         if low:
             found.sort(key=lambda g: (g.lower() != low, not g.lower().startswith(low)))
         elif known:
             # what a run brought comes first, the most reliable of it at the top
-            found.sort(key=lambda g: -known[g].expected if g in known else 2.0)
+            found.sort(key=lambda g: _rank(known.get(g)))
         self.beginResetModel()
         self._shown = found
         if low and not found and kind == "all":
@@ -183,7 +208,7 @@ class GeneModel(QAbstractListModel):
             return badge_words(trust.badge, trust.expected) if trust else self._status(gene)
         if role == Qt.ItemDataRole.DecorationRole and trust is not None:
             return badge_icon(trust.badge)
-        if role == Qt.ItemDataRole.CheckStateRole and self.mark(gene) == "in reference":
+        if role == Qt.ItemDataRole.CheckStateRole and self.mark(gene) == self.tickable:
             return Qt.CheckState.Checked if gene in self._ticked else Qt.CheckState.Unchecked
         if role == Qt.ItemDataRole.ToolTipRole:
             return self._tip(gene, trust)
@@ -198,13 +223,13 @@ class GeneModel(QAbstractListModel):
         return self.set_ticked(self.gene(index), Qt.CheckState(value) == Qt.CheckState.Checked)
 
     def flags(self, index: QModelIndex) -> Qt.ItemFlag:
-        """Let genes of the reference be ticked; one in neither cannot be chosen."""
+        """Let some genes be ticked; one in neither cannot be chosen."""
         gene = self.gene(index)
         mark = self.mark(gene)
         if mark == "in neither" and gene not in self._trust:
             return Qt.ItemFlag.NoItemFlags
         flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
-        return flags | Qt.ItemFlag.ItemIsUserCheckable if mark == "in reference" else flags
+        return flags | Qt.ItemFlag.ItemIsUserCheckable if mark == self.tickable else flags
 
     def _status(self, gene: str) -> str:
         mark = self.mark(gene)
@@ -217,12 +242,14 @@ class GeneModel(QAbstractListModel):
                 f"the truth: {two_digits(trust.expected)} "
                 f"(80 %: {trust.low:.2f} to {trust.high:.2f}).</p>"
             )
-        told = {
-            "measured": "<p>Measured in this tissue; press Enter to show it.</p>",
-            "in reference": "<p>Not measured, but in the reference: tick it to predict it.</p>",
-            "in neither": "<p>Neither the tissue nor the reference has a gene of this name.</p>",
-        }
-        return told[self.mark(gene)]
+        return self._tips[self.mark(gene)]
+
+
+def _rank(trust: Trust | None) -> float:
+    """Return a number that is smaller for genes that are trusted more; the largest for None."""
+    if trust is None:
+        return 2.0
+    return -trust.expected if math.isfinite(trust.expected) else 1.5
 
 
 def split_names(text: str) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""The predicted genes of a session: what each run says about itself, and how to remove one."""
+"""The predicted genes of a session: what each run says about itself."""
 
 from __future__ import annotations
 
@@ -6,21 +6,11 @@ from html import escape
 from pathlib import Path
 
 import numpy as np
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import (
-    QLabel,
-    QListWidget,
-    QListWidgetItem,
-    QMessageBox,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
 
 from ...data.predicted import BADGE_FROM, BADGES, PredictedGenes
-from ..session import Session
-from .dock import heading
-from .run_bar import duration
+from ..predictions import Predictions
+from ..saving import Kept
+from .result_list import ResultList, paragraphs, remarks, score_table, taken
 
 SCORES = {
     "held_out_pcc": "Pearson of hidden genes, mean",
@@ -38,76 +28,31 @@ HELP = (
 )
 
 
-class GeneResults(QWidget):
-    """Lists the runs, describes the selected one, removes it on request."""
+class GeneResults(ResultList[PredictedGenes]):
+    """The runs that predicted genes."""
 
-    def __init__(self, session: Session) -> None:
-        super().__init__()
-        self._session = session
-        self.list = QListWidget()
-        self.summary = QLabel()
-        self.summary.setWordWrap(True)
-        self.summary.setTextFormat(Qt.TextFormat.RichText)
-        self.summary.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.summary.setToolTip(HELP)
-        self.remove = QPushButton("Remove this result")
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
-        for widget in (heading("Results"), self.list, self.summary, self.remove):
-            column.addWidget(widget)
-        self.list.currentItemChanged.connect(self._selected)
-        self.remove.clicked.connect(self._remove)
-        session.predictions.saved.connect(self._describe)
+    def __init__(self, known: Predictions) -> None:
+        super().__init__(HELP)
+        self._known = known
+        known.saved.connect(self.redescribe)
         self.refresh()
 
-    def refresh(self, select: str = "") -> None:
-        """Show the runs anew; `select` one, or keep the selected one."""
-        wanted = select or self.selected()
-        names = list(self._session.predictions.results)
-        self.list.blockSignals(True)
-        self.list.clear()
-        for name in names:
-            self.list.addItem(QListWidgetItem(name))
-            if name == wanted or self.list.currentRow() < 0:
-                self.list.setCurrentRow(self.list.count() - 1)
-        self.list.blockSignals(False)
-        rows = min(max(self.list.count(), 1), 5)
-        self.list.setFixedHeight(rows * max(self.list.sizeHintForRow(0), 16) + 8)
-        self.setVisible(bool(names))
-        self._describe()
+    @property
+    def kept(self) -> Kept[PredictedGenes]:
+        """The runs."""
+        return self._known.kept
 
-    def selected(self) -> str:
-        """Return the name of the selected run, or ""."""
-        item = self.list.currentItem()
-        return item.text() if item is not None else ""
+    def describe(self, result: PredictedGenes) -> str:
+        """Put a run into a few lines."""
+        return describe(result)
 
-    def _selected(self, *_: object) -> None:
+    def discard(self, name: str) -> None:
+        """Remove a run."""
+        self._known.remove(name)
+
+    def choose(self, name: str) -> None:
         """Show the genes as the selected run has them, where several runs have them."""
-        self._session.predictions.prefer(self.selected())
-        self._describe()
-
-    def _describe(self, *_: object) -> None:
-        known = self._session.predictions
-        result = known.results.get(self.selected())
-        self.remove.setEnabled(result is not None)
-        text = describe(result) if result is not None else ""
-        why = known.notes.get(self.selected(), "")
-        if text and why:
-            text += f"<p style='margin:2px 0'>Not saved: {escape(why)}.</p>"
-        self.summary.setText(text)
-
-    def _remove(self) -> None:
-        name = self.selected()
-        button = QMessageBox.StandardButton
-        answer = QMessageBox.question(
-            self,
-            "Remove result",
-            f"Remove '{name}' from the canvas and from its store? Nothing else is touched.",
-            button.Yes | button.No,
-        )
-        if answer == button.Yes:
-            self._session.predictions.remove(name)
+        self._known.prefer(name)
 
 
 def describe(result: PredictedGenes) -> str:
@@ -121,27 +66,12 @@ def describe(result: PredictedGenes) -> str:
     reference = Path(str(record.target.get("reference") or "")).name
     if Path(reference).suffix:  # a file or a store; a table in memory has no name
         head += f" from {escape(reference)}"
-    total = sum(record.seconds.values())
-    if total:
-        head += f" in {duration(total)}"
     badges = result.reliability.badges
     counts = [f"{int(np.sum(badges == badge)):,} {badge}" for badge in BADGES]
     lines = [
-        head + ".",
+        f"{head}{taken(record)}.",
         f"Reliability: {', '.join(counts)} (high: expected Pearson {BADGE_FROM['high']:g} or "
         f"more, medium: {BADGE_FROM['medium']:g} or more).",
     ]
-    text = "".join(f"<p style='margin:2px 0'>{line}</p>" for line in lines)
-    rows = [
-        f"<tr><td style='padding-right:10px'>{escape(SCORES.get(key, key))}</td>"
-        f"<td align='right'><b>{value:.3f}</b></td></tr>"
-        for key, value in record.scores.items()
-        if value is not None
-    ]
-    if rows:
-        text += f"<table style='margin:3px 0'>{''.join(rows)}</table>"
-    notes = dict.fromkeys((*record.notes, *result.prediction.notes))
-    if notes:
-        items = "".join(f"<li>{escape(note)}</li>" for note in notes)
-        text += f"<ul style='margin:2px 0 2px 12px; -qt-list-indent:0'>{items}</ul>"
-    return text
+    scores = score_table(record.scores, SCORES)
+    return paragraphs(lines) + scores + remarks(record, result.prediction)

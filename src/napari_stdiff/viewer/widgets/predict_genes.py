@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QFormLayout
 
 from ...compute.errors import StdiffError
@@ -17,14 +16,12 @@ from ...data.tissue import Tissue
 from ...tasks.gene_config import PredictGenesConfig
 from ..fields import WordsField
 from ..forms import ConfigForm
-from ..references import of_file
 from .cost_line import Estimate
 from .dock import heading
 from .gene_list import GeneList
 from .gene_model import Trust
 from .gene_results import GeneResults
-from .reference_box import ReferenceBox
-from .run_dock import RunDock
+from .reference_dock import ReferenceDock
 from .trust import TrustPanel
 
 if TYPE_CHECKING:
@@ -40,7 +37,7 @@ WHICH = {
 }
 
 
-class PredictGenesWidget(RunDock[PredictGenesConfig]):
+class PredictGenesWidget(ReferenceDock[PredictGenesConfig]):
     """Data, reference, which genes, how, what it costs, Run, and what came out.
 
     Parameters
@@ -57,11 +54,9 @@ class PredictGenesWidget(RunDock[PredictGenesConfig]):
             fields={"which": WordsField(WHICH)},
         )
         super().__init__(napari_viewer, "predict-genes", form)
-        self.reference = ReferenceBox(self.session, self._thinning)
         self.genes = GeneList()
-        self.trust = TrustPanel(self.session)
-        self.results = GeneResults(self.session)
-        self._matched_with: Tissue | None = None
+        self.trust = TrustPanel(self.session, self.session.predictions)
+        self.results = GeneResults(self.session.predictions)
         self.lay_out(
             (
                 heading("Reference"),
@@ -76,8 +71,7 @@ class PredictGenesWidget(RunDock[PredictGenesConfig]):
         )
         self.genes.shown.connect(self._look_at)
         self.genes.changed.connect(self._ticked)
-        self.reference.changed.connect(self._on_reference)
-        self.reference.failed.connect(self._unreadable)
+        self.genes.changed.connect(self.run_bar.forgive)
         self.form.changed.connect(self._only_what_counts)
         self._restored: list[str] = []
         self.begin()
@@ -86,35 +80,9 @@ class PredictGenesWidget(RunDock[PredictGenesConfig]):
 
     def show_tissue(self) -> None:
         """Show the tissue that was opened, and match the reference with it."""
-        tissue = self.session.tissue
-        if tissue is None or not self._same_genes(tissue):
-            kept = self.reference.source if self._same_data(tissue) else None
-            self._matched_with = tissue
-            self.reference.choose(kept)
-        self._on_reference()
+        super().show_tissue()
         self._on_predictions()
         self._only_what_counts()
-
-    def _same_genes(self, tissue: Tissue) -> bool:
-        """Whether the reference was matched with these genes, wherever the sections stand now."""
-        return not self._fresh and (
-            self._matched_with is tissue
-            or (self._matched_with is not None and self._matched_with.genes is tissue.genes)
-        )
-
-    def _same_data(self, tissue: Tissue | None) -> bool:
-        """Whether this is the same file or store, perhaps read another way."""
-        before = self._matched_with
-        if tissue is None or before is None or not tissue.origin.path:
-            return False
-        return tissue.origin.path == before.origin.path
-
-    def on_layers(self, *_: object) -> None:
-        """Offer the tables of the viewer's layers, as data and as a reference."""
-        super().on_layers()
-        viewer = self._viewer()
-        if viewer is not None:
-            self.reference.refresh(viewer.layers)
 
     def heard(self) -> list[tuple[Any, Callable[..., None]]]:
         """Listen to predicted genes that come and go, and to what is shown."""
@@ -124,7 +92,7 @@ class PredictGenesWidget(RunDock[PredictGenesConfig]):
             (self.session.stack.colours_changed, self.trust.refresh),
         ]
 
-    def _on_reference(self) -> None:
+    def on_reference(self) -> None:
         """Mark the genes anew."""
         tissue, read = self.session.tissue, self.reference.read
         measured = [] if tissue is None else [str(gene) for gene in tissue.genes]
@@ -134,13 +102,6 @@ class PredictGenesWidget(RunDock[PredictGenesConfig]):
             self._restored = []
         self.cost.refresh()
 
-    def _unreadable(self, error: Exception) -> None:
-        """Say what is wrong with a reference; the sentence stands below its name already."""
-        if isinstance(error, StdiffError):
-            show_error(str(error))
-        else:
-            self.fail(error)
-
     def _on_predictions(self) -> None:
         """Badge the predicted genes, and list the runs."""
         known = self.session.predictions
@@ -149,11 +110,6 @@ class PredictGenesWidget(RunDock[PredictGenesConfig]):
         self.trust.refresh()
 
     # -- what is asked for ----------------------------------------------------------------------
-
-    def _thinning(self) -> tuple[int, int]:
-        """Return to how many cells, and with which seed, a large reference is thinned."""
-        values = self.form.fields
-        return int(values["reference_cells"].value), int(values["seed"].value)
 
     def _ticked(self) -> None:
         if self.genes.genes and self.form.fields["which"].value != "listed":
@@ -179,24 +135,20 @@ class PredictGenesWidget(RunDock[PredictGenesConfig]):
 
     def about(self) -> dict[str, Any]:
         """Remember the reference, if it is a file, and the ticked genes."""
-        source = self.reference.source
-        path = source.path if source is not None else ""
-        return {"reference": path, "genes": self.genes.genes[:_MOST_REMEMBERED]} if path else {}
+        kept = super().about()
+        return kept and {**kept, "genes": self.genes.genes[:_MOST_REMEMBERED]}
 
     def restore_about(self, values: Mapping[str, Any]) -> None:
         """Choose the reference and tick the genes of the last time."""
-        path = str(values.get("reference") or "")
-        if path and self.reference.source is None:
+        if self.reference.source is None:
             self._restored = [str(gene) for gene in values.get("genes", ())]
-            self.reference.choose(of_file(path))
+        super().restore_about(values)
 
     # -- running --------------------------------------------------------------------------------
 
     def _asked(self, config: PredictGenesConfig) -> Any:
         """Return the reference, or say in one sentence what is missing."""
-        if self.reference.is_reading:
-            raise StdiffError("The reference is still being read; press Run again in a moment.")
-        found = self.reference.for_run(config.reference_cells, config.seed)
+        found = self.chosen_reference()
         if found is None:
             raise StdiffError("Choose a reference first: a single-cell table of a like tissue.")
         if config.which == "listed" and not config.genes:
@@ -238,11 +190,6 @@ class PredictGenesWidget(RunDock[PredictGenesConfig]):
         """Predict the genes in the background, progress in sight."""
         super().run()
         self.bring_into_sight(self.run_bar)
-
-    def end(self) -> None:
-        """End everything that runs, the reading of a reference too."""
-        self.reference.end()
-        super().end()
 
 
 def predict_genes(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from ...compute.monitor import Monitor
 from ...data.tissue import Tissue
@@ -54,13 +54,18 @@ class ReferenceBox(QWidget):
         What the genes are matched with.
     thinning
         Returns to how many cells, and with which seed, a large reference is thinned.
+    about
+        What is said while none is chosen.
     """
 
     changed = Signal()
     failed = Signal(object)
 
-    def __init__(self, session: Session, thinning: Callable[[], tuple[int, int]]) -> None:
+    def __init__(
+        self, session: Session, thinning: Callable[[], tuple[int, int]], about: str = ABOUT
+    ) -> None:
         super().__init__()
+        self._words = about
         self._session = session
         self._thinning = thinning
         self._job: Job | None = None
@@ -69,11 +74,10 @@ class ReferenceBox(QWidget):
         self.read: Read | None = None
         self.choice = QComboBox()
         tame(self.choice, NoWheel(self))
-        self.open_button = QToolButton()
-        self.open_button.setText("Open…")
+        self.open_button = QPushButton("Open…")
         self.open_button.setToolTip("Open a reference (.h5ad) from disk")
         self.about = paragraph()
-        self.about.setText(ABOUT)
+        self.about.setText(about)
         row = QHBoxLayout()
         row.addWidget(self.choice, 1)
         row.addWidget(self.open_button)
@@ -145,15 +149,15 @@ class ReferenceBox(QWidget):
             if source.same(chosen):
                 self.choice.setCurrentIndex(self.choice.count() - 1)
         self.choice.blockSignals(False)
-        if self.about.text().startswith(ABOUT):
+        if self.about.text().startswith(self._words):
             self.about.setText(self._invitation())
 
     def _invitation(self) -> str:
         """Say what to choose, and that something is at hand where that is so."""
         n = len(self._sources)
         if not n:
-            return ABOUT
-        return f"{ABOUT} The list above offers {'one' if n == 1 else f'{n:,}'}."
+            return self._words
+        return f"{self._words} The list above offers {'one' if n == 1 else f'{n:,}'}."
 
     def _chosen(self, row: int) -> None:
         self.choose(self.choice.itemData(row))

@@ -1,25 +1,16 @@
-"""The results of a session: what each says about itself, and how to remove one."""
+"""The virtual and generated sections of a session: what each says about itself."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 
 import numpy as np
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import (
-    QLabel,
-    QListWidget,
-    QListWidgetItem,
-    QMessageBox,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
 
 from ...data.virtual import VirtualSection
+from ..saving import Kept
 from ..session import Session
-from .dock import heading
-from .run_bar import duration
+from .result_list import ResultList, paragraphs, remarks, score_table, taken
 from .where import TIERS
 from .z_slider import unit_words
 
@@ -53,71 +44,33 @@ SCORES_HELP = (
 )
 
 
-class Results(QWidget):
-    """Lists the results of one task, describes the selected one, removes it on request."""
+class Results(ResultList[VirtualSection]):
+    """The sections that one task made."""
 
     def __init__(self, session: Session, task: str) -> None:
-        super().__init__()
+        super().__init__(SCORES_HELP)
         self._session = session
         self._task = task
-        self.list = QListWidget()
-        self.summary = QLabel()
-        self.summary.setWordWrap(True)
-        self.summary.setTextFormat(Qt.TextFormat.RichText)
-        self.summary.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.summary.setToolTip(SCORES_HELP)
-        self.remove = QPushButton("Remove this result")
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
-        for widget in (heading("Results"), self.list, self.summary, self.remove):
-            column.addWidget(widget)
-        self.list.currentItemChanged.connect(self._describe)
-        self.remove.clicked.connect(self._remove)
-        session.saved.connect(self._describe)
+        session.saved.connect(self.redescribe)
         self.refresh()
 
-    def refresh(self, select: str = "") -> None:
-        """Show the session's results anew; `select` one, or keep the selected one."""
-        wanted = select or self.selected()
-        mine = [k for k, v in self._session.results.items() if v.record.task == self._task]
-        self.list.blockSignals(True)
-        self.list.clear()
-        for name in mine:
-            self.list.addItem(QListWidgetItem(name))
-            if name == wanted or self.list.currentRow() < 0:
-                self.list.setCurrentRow(self.list.count() - 1)
-        self.list.blockSignals(False)
-        rows = min(max(self.list.count(), 1), 5)
-        self.list.setFixedHeight(rows * max(self.list.sizeHintForRow(0), 16) + 8)
-        self.setVisible(bool(mine))
-        self._describe()
+    @property
+    def kept(self) -> Kept[VirtualSection]:
+        """The sections that belong to where the tissue is shown."""
+        return self._session.kept
 
-    def selected(self) -> str:
-        """Return the name of the selected result, or ""."""
-        item = self.list.currentItem()
-        return item.text() if item is not None else ""
+    def results(self) -> Mapping[str, VirtualSection]:
+        """Return the sections of the task."""
+        every = self._session.results.items()
+        return {name: made for name, made in every if made.record.task == self._task}
 
-    def _describe(self, *_: object) -> None:
-        section = self._session.results.get(self.selected())
-        self.remove.setEnabled(section is not None)
-        text = describe(section) if section is not None else ""
-        why = self._session.notes.get(self.selected(), "")
-        if text and why:
-            text += f"<p style='margin:2px 0'>Not saved: {escape(why)}.</p>"
-        self.summary.setText(text)
+    def describe(self, result: VirtualSection) -> str:
+        """Put a section into a few lines."""
+        return describe(result)
 
-    def _remove(self) -> None:
-        name = self.selected()
-        button = QMessageBox.StandardButton
-        answer = QMessageBox.question(
-            self,
-            "Remove result",
-            f"Remove '{name}' from the canvas and from its store? Nothing else is touched.",
-            button.Yes | button.No,
-        )
-        if answer == button.Yes:
-            self._session.remove_result(name)
+    def discard(self, name: str) -> None:
+        """Remove a section."""
+        self._session.remove_result(name)
 
 
 def ended(section: VirtualSection, name: str) -> str:
@@ -137,10 +90,7 @@ def describe(section: VirtualSection) -> str:
         f"{len(prediction.genes):,} genes at z = {depth}, "
         f"{'generated ' * (record.task == 'generate')}by {escape(record.method)}"
     )
-    total = sum(record.seconds.values())
-    if total:
-        head += f" in {duration(total)}"
-    lines = [head + "."]
+    lines = [f"{head}{taken(record)}."]
     if hidden:
         kind = "layer" if target.get("between") == "layers" else "section"
         lines.append(f"In the place of the hidden {kind} '{escape(hidden)}'.")
@@ -152,7 +102,7 @@ def describe(section: VirtualSection) -> str:
         lines.append(far)
     if prediction.draws is None and prediction.std is None:
         lines.append("The mean alone, without a spread.")
-    text = "".join(f"<p style='margin:2px 0'>{line}</p>" for line in lines)
+    text = paragraphs(lines)
     if record.scores:
         tier = TIERS.get(str(target.get("tier") or ""), "")
         if tier:
@@ -160,12 +110,8 @@ def describe(section: VirtualSection) -> str:
                 f"<p style='margin:4px 0 0 0'>Scores, {tier} (tier {escape(str(target['tier']))}):"
                 "</p>"
             )
-        text += _table(record.scores)
-    notes = dict.fromkeys((*record.notes, *prediction.notes))
-    if notes:
-        items = "".join(f"<li>{escape(note)}</li>" for note in notes)
-        text += f"<ul style='margin:2px 0 2px 12px; -qt-list-indent:0'>{items}</ul>"
-    return text
+        text += score_table(record.scores, SCORES)
+    return text + remarks(record, prediction)
 
 
 def _far(section: VirtualSection) -> str:
@@ -178,16 +124,3 @@ def _far(section: VirtualSection) -> str:
         f"The nearest measured cells are {away} away (median); confidence falls to {least:.2f}, "
         "and the cells fade with it."
     )
-
-
-def _table(scores: dict[str, float | None]) -> str:
-    rows = []
-    for key, value in scores.items():
-        if value is None:
-            continue  # this method, or this tier, does not have it
-        title = SCORES.get(key, key)
-        rows.append(
-            f"<tr><td style='padding-right:10px'>{escape(title)}</td>"
-            f"<td align='right'><b>{value:.3f}</b></td></tr>"
-        )
-    return f"<table style='margin:3px 0'>{''.join(rows)}</table>"

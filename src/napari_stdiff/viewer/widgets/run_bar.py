@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtCore import QEvent, Qt, QTimer, Signal
+from qtpy.QtGui import QPalette
 from qtpy.QtWidgets import (
     QApplication,
     QHBoxLayout,
@@ -20,6 +21,7 @@ from ...compute.monitor import Progress
 from ..worker import Problem
 
 _SCALE = 1000
+_RED = {False: "#ff7b72", True: "#b3261e"}  # on dark, on light
 
 
 class ProblemBox(QWidget):
@@ -30,7 +32,6 @@ class ProblemBox(QWidget):
         self.sentence = QLabel()
         self.sentence.setWordWrap(True)
         self.sentence.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.sentence.setStyleSheet("color: #ff7b72;")
         self.details = QPlainTextEdit()
         self.details.setReadOnly(True)
         self.details.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
@@ -53,12 +54,27 @@ class ProblemBox(QWidget):
 
     def show_problem(self, problem: Problem | None) -> None:
         """Show `problem`, or nothing."""
+        self._colour()
         self.setVisible(problem is not None)
         self.show_details.setChecked(False)
         self.details.setVisible(False)
         if problem is not None:
             self.sentence.setText(problem.sentence)
             self.details.setPlainText(problem.details)
+
+    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802
+        """Stay readable when napari changes its theme."""
+        super().changeEvent(event)
+        if event is not None and event.type() in (
+            QEvent.Type.StyleChange,
+            QEvent.Type.PaletteChange,
+        ):
+            self._colour()
+
+    def _colour(self) -> None:
+        red = _RED[self.palette().color(QPalette.ColorRole.Window).lightness() > 127]
+        if red not in self.sentence.styleSheet():
+            self.sentence.setStyleSheet(f"color: {red};")
 
     def _copy(self) -> None:
         clipboard = QApplication.clipboard()
@@ -132,6 +148,10 @@ class RunBar(QWidget):
     def clear(self) -> None:
         """Forget how the last run ended."""
         self.set_running(False)
+        self.problem.show_problem(None)
+
+    def forgive(self) -> None:
+        """Take the error away: what it was about has been changed."""
         self.problem.show_problem(None)
 
     def show_progress(self, progress: Progress) -> None:

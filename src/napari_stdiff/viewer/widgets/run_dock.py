@@ -102,6 +102,7 @@ class RunDock(TissueDock, Generic[C]):
         """Recall the settings, listen, and show what is open."""
         self.form.restore(recall(self._name))
         self.form.changed.connect(self.cost.refresh)
+        self.form.changed.connect(self.run_bar.forgive)
         self.run_bar.run.connect(self.run)
         self.run_bar.cancel.connect(self.cancel)
         super().begin()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QMenu, QToolButton, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QMenu, QPushButton, QWidget
 
 from ..fields import NoWheel, tame
 from ..interop import LayerSource
@@ -20,9 +20,8 @@ class SourcePicker(QWidget):
         super().__init__()
         self.choice = QComboBox()
         tame(self.choice, NoWheel(self))
-        self.open_button = QToolButton()
-        self.open_button.setText("Open…")
-        self.open_button.setStyleSheet("QToolButton::menu-indicator { image: none; }")
+        self.open_button = QPushButton("Open…")  # framed: it is where everything begins
+        self.open_button.setStyleSheet("QPushButton::menu-indicator { image: none; }")
         self.open_button.setToolTip("Open a store or a file from disk")
         menu = QMenu(self.open_button)
         for text, slot in (
@@ -33,7 +32,6 @@ class SourcePicker(QWidget):
             if action is not None:
                 action.triggered.connect(slot)
         self.open_button.setMenu(menu)
-        self.open_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.choice, 1)

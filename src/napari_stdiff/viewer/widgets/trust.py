@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from html import escape
+from typing import Any
 
 from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from ..cell_results import CellResults
 from ..cover import two_digits
 from ..fields import NoWheel, tame
 from ..session import Session
@@ -19,11 +21,20 @@ QUANTITIES = {
 
 
 class TrustPanel(QWidget):
-    """Badge of the shown gene, mean or spread, and the slider that fades the least sure cells."""
+    """Badge of the shown gene, mean or spread, and the slider that fades the least sure cells.
 
-    def __init__(self, session: Session) -> None:
+    Parameters
+    ----------
+    session
+        Whose stack is coloured.
+    known
+        The results whose genes it tells of.
+    """
+
+    def __init__(self, session: Session, known: CellResults[Any]) -> None:
         super().__init__()
         self._session = session
+        self._known = known
         self.badge = QLabel()
         self.words = QLabel()
         told = QHBoxLayout()
@@ -60,8 +71,8 @@ class TrustPanel(QWidget):
     def refresh(self) -> None:
         """Show what the stack shows; nothing where the gene was measured."""
         stack = self._session.stack
-        colouring, known = stack.colouring, self._session.predictions
-        shown = bool(colouring.result) and known.of(colouring.name) is not None
+        colouring, known = stack.colouring, self._known
+        shown = colouring.result in known.results and known.of(colouring.name) is not None
         self.setVisible(shown)
         if not shown:
             return
