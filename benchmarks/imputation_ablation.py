@@ -4,8 +4,9 @@ python benchmarks/imputation_ablation.py [--cases osmfish_stdiff,merfish] [--tab
     [--scale-to SECONDS | --epochs N --depth N] [--hide 0.3] [--draws 0] [--seed N]
     [--data FOLDER] [--markdown FILE] [--json FILE]
 
-Tables: `strategy`, `phase`, `encoder`, `ratio` (stMCDI). A share of all entries is hidden and
-scored per gene, then averaged over genes: Pearson on any scale, cosine, RMSE and MAE of z-scores.
+Tables: `strategy`, `phase`, `encoder`, `ratio` (stMCDI); `conditions`, `losses`, `cells`
+(SpotDiff, with the case's reference). A share of all entries is hidden and scored per gene, then
+averaged over genes: Pearson on any scale, cosine, RMSE and MAE of z-scores.
 The method as printed is scaled to `--scale-to` seconds; the other rows of a case take the epochs,
 depth, width, steps and learning rate that it came to, so that only the part differs. With
 `--epochs` nothing is timed, and a learning rate of 1e-3 is taken. CRPS and coverage need `--draws`
@@ -22,10 +23,11 @@ from typing import Any
 
 from console import listed, placed, say
 from entries.ablation import CASES, Runs, Table, tables_of, there
+from entries.spotdiff_tables import TABLES as SPOTDIFF
 from entries.stmcdi_tables import TABLES as STMCDI
 from stacks.cases import DATA
 
-TABLES: dict[str, Table] = {**STMCDI}
+TABLES: dict[str, Table] = {**STMCDI, **SPOTDIFF}
 _RATE = 1e-3
 
 

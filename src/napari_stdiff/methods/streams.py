@@ -55,3 +55,14 @@ def cell_normals(seed: int, coords: np.ndarray, n: int, stream: int = 0) -> np.n
 
     u = cell_uniforms(seed, coords, n, stream)
     return np.asarray(ndtri(np.maximum(u, 2.0**-54)), dtype=np.float32)
+
+
+def row_normals(seed: int, rows: np.ndarray, n: int, stream: int = 0) -> np.ndarray:
+    """Return (rows, n) float32 standard normal numbers that belong to row numbers.
+
+    Parameters as in :func:`cell_uniforms`, with numbers of rows in place of coordinates; a row
+    that is given twice has the same numbers twice.
+    """
+    once, back = np.unique(rows, return_inverse=True)
+    keys = np.column_stack([once, np.zeros((len(once), 2))]).astype(np.float64)
+    return np.ascontiguousarray(cell_normals(seed, keys, n, stream).T[back])

@@ -16,11 +16,13 @@ from torch import Tensor, nn
 
 from ...compute.errors import StdiffError
 from ...compute.monitor import Monitor
+from ...data.visible import Visible
 from .prompts import Prompts
 from .settings import EntrySettings
 from .t5 import T5Encoder
 
 TextKind = Literal["t5", "small", "off"]
+_AXES, _RIDGE = 50, 0.1  # of the ridge on vectors of prompts
 
 
 @dataclass(frozen=True)
@@ -197,3 +199,41 @@ class SpotGeneAttention(nn.Module):
         )
         out: Tensor = found
         return out
+
+
+def prompt_guess(
+    speaker: Speaker, visible: Visible, device: torch.device, monitor: Monitor
+) -> np.ndarray:
+    """Return what a T5's vectors of the prompts tell of every entry, by a ridge for each gene.
+
+    Parameters
+    ----------
+    speaker
+        With a T5.
+    visible
+        What may be seen, and spoken of.
+    device
+        Where the T5 is.
+    monitor
+        Progress and cancel.
+
+    Returns
+    -------
+    numpy.ndarray
+        (cells, genes) float32 on the scale of ``visible.standard``.
+    """
+    told = speaker.tell(visible.raw, visible.seen, device, monitor)
+    assert told is not None
+    assert told.spot is not None
+    x = told.spot.cpu().numpy().astype(np.float64)
+    x = (x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-6)
+    values, vectors = np.linalg.eigh(x.T @ x / len(x))
+    most = np.argsort(-values)[: min(_AXES, len(x) // 4 + 1)]
+    scores = x @ vectors[:, most] / np.sqrt(np.maximum(values[most], 1e-9))
+    out = np.zeros(visible.standard.shape, dtype=np.float32)
+    for j in range(visible.n_genes):
+        rows = visible.seen[:, j]
+        known = scores[rows]
+        system = known.T @ known + (_RIDGE * len(known) + 1) * np.eye(known.shape[1])
+        out[:, j] = scores @ np.linalg.solve(system, known.T @ visible.standard[rows, j])
+    return out

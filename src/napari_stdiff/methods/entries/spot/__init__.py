@@ -1,0 +1,1 @@
+"""Parts of SpotDiff's own configuration: network, training, drawing, what its paper prints."""
