@@ -128,7 +128,7 @@ def evaluate_impute(
         makers, left_out = _makers(methods, case, config)
         groups = Populations.of(case, config.seed) if config.clusters else None
     protocol = {**_protocol(case, config, groups), "left_out": left_out}
-    rows, notes = taken_over(done, protocol, ("read", "left_out"))
+    rows, notes = taken_over(done, protocol, ("read", "left_out", "clusters"))
     for i, (name, make) in enumerate(makers.items()):
         if name in rows:
             continue
