@@ -24,7 +24,8 @@ from .settings import EntrySettings
 from .spread import EntrySpread
 from .table import TableMethod, learn_spread
 
-WIDTH, DEPTH, STEPS, BATCH, RATE = 256, 1, 1200, 512, 2e-3
+WIDTH, DEPTH, BATCH, RATE = 256, 1, 512, 2e-3
+EPOCHS, MOST_STEPS = 170, 2500
 TUNING, TUNING_RATE = 0.25, 5e-4  # further steps on all visible entries, as a share of the steps
 _DROPOUT = 0.5
 _LIMIT = 4.0  # standardised values beyond it are taken for it
@@ -172,9 +173,7 @@ def _train(
     share: float,
 ) -> MaskedNetwork:
     rows = Rows(visible, context, device)
-    batch = config.batch_size or min(BATCH, max(visible.n_cells // 8, 32))
-    steps = config.epochs * -(-visible.n_cells // batch)
-    steps = steps or (_FEW_STEPS if visible.n_genes > _NARROW else STEPS)
+    batch, steps = _length(visible, config)
     rate = config.learning_rate or RATE
     found = train(
         network,
@@ -188,6 +187,15 @@ def _train(
     ).network
     assert isinstance(found, MaskedNetwork)
     return found
+
+
+def _length(visible: Visible, config: EntrySettings) -> tuple[int, int]:
+    """Return batch size and training steps."""
+    batch = config.batch_size or min(BATCH, max(visible.n_cells // 8, 32))
+    each = -(-visible.n_cells // batch)
+    if config.epochs:
+        return batch, config.epochs * each
+    return batch, _FEW_STEPS if visible.n_genes > _NARROW else min(EPOCHS * each, MOST_STEPS)
 
 
 class MaskedNetworkMethod(TableMethod):
@@ -254,8 +262,7 @@ def network_cost(visible: Visible, config: EntrySettings, context: int) -> tuple
     width = config.width or (_FEW_WIDTH if few else WIDTH)
     parameters = width * (2 * genes + context + (config.depth or DEPTH) * 4 * width)
     parameters += (_FEW_PATTERNS if few else width) * genes
-    batch = config.batch_size or min(BATCH, max(visible.n_cells // 8, 32))
-    steps = config.epochs * -(-visible.n_cells // batch) or (_FEW_STEPS if few else STEPS)
+    batch, steps = _length(visible, config)
     return parameters, steps * (2e-3 + 8e-11 * parameters * batch)
 
 

@@ -173,6 +173,7 @@ class Stack(TableMethod):
         refuse_other_visible(meta, visible)
         method = cls()
         method._visible = visible
+        method._near = Neighbourhood(visible.coords, visible.section)
         method.config = EntrySettings.kept(meta["config"])
         method._unpack(meta, tensors)
         return method

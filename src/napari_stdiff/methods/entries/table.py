@@ -64,17 +64,15 @@ class TableMethod(EntryMethod):
         wanted = np.ones(guess.shape, dtype=bool) if self.config.denoise else ~visible.seen[cells]
         rows, columns = np.nonzero(wanted)
         mean = measured.copy()
-        found = self.spread.calibrated(guess[rows, columns], columns)
+        found, drawing_of = self._answer(cells[rows], columns, guess[rows, columns], monitor)
         mean[rows, columns] = np.maximum(found, 0) if visible.never_negative else found
 
         def drawing() -> Callable[[int], np.ndarray]:
-            starts = entry_uniforms(visible.genes, visible.n_cells, cells, self.config.seed)
-            at = self.spread.at(guess[rows, columns], columns)
-            entries = EntryDrawing(at, starts[rows, columns])
+            entries = drawing_of(n_draws)
 
             def draw(number: int) -> np.ndarray:
                 out = measured.copy()
-                out[rows, columns] = entries.draw(number)
+                out[rows, columns] = entries(number)
                 return out
 
             return draw
@@ -83,3 +81,26 @@ class TableMethod(EntryMethod):
         if answer.std is not None:  # rounding leaves some where all draws are the same
             answer = replace(answer, std=np.where(wanted, answer.std, np.float32(0)))
         return answer
+
+    def _answer(
+        self, cells: np.ndarray, columns: np.ndarray, guess: np.ndarray, monitor: Monitor
+    ) -> tuple[np.ndarray, Callable[[int], Callable[[int], np.ndarray]]]:
+        """Return (entries,) means, and what gives for a number of draws the draw with a number.
+
+        Parameters
+        ----------
+        cells, columns, guess
+            (entries,) row, gene, and guess on the scale of ``visible.expression``; row by row.
+        monitor
+            Asked whether to go on.
+        """
+        monitor.check()
+        visible = self._visible
+
+        def drawing_of(n_draws: int) -> Callable[[int], np.ndarray]:
+            known, place = np.unique(cells, return_inverse=True)
+            starts = entry_uniforms(visible.genes, visible.n_cells, known, self.config.seed)
+            at = self.spread.at(guess, columns)
+            return EntryDrawing(at, starts[place, columns]).draw
+
+        return self.spread.calibrated(guess, columns), drawing_of
