@@ -1,10 +1,15 @@
-"""Makes docs/images from the simulated tissue: run `make docs-pictures`."""
+"""Makes docs/images from the simulated tissue: run `make docs-pictures`.
+
+    python docs/pictures.py [NAME ...]
+
+With names of docks ("predict-genes", "align", "lambda", "generate"), only their pictures.
+"""
 
 from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +19,10 @@ from napari import Viewer
 from PIL import Image
 from qtpy.QtCore import Qt
 
-from napari_stdiff.data.simulate import simulate
+from napari_stdiff.data.reading import read
+from napari_stdiff.data.simulate import simulate, write_sample
 from napari_stdiff.data.tissue import Histology, Tissue
+from napari_stdiff.viewer import remember
 from napari_stdiff.viewer.session import session_of
 from napari_stdiff.viewer.show import settle, show, take_pictures
 from napari_stdiff.viewer.widgets.align import AlignWidget
@@ -40,23 +47,32 @@ KEPT = {
 }
 
 
-def main() -> None:
-    """Make every picture of the docs."""
+def main(names: Sequence[str] = ()) -> None:
+    """Make every picture of the docs, or those of the docks that are named."""
+    # the last one leaves a result in the store
+    docks = {
+        "predict-genes": predicted,
+        "align": aligned,
+        "lambda": swept,
+        "generate": generated,
+    }
+    wrong = [name for name in names if name not in docks]
+    if wrong:
+        sys.exit(f"There is no picture of {', '.join(wrong)}; there are {', '.join(docks)}.")
     demo.quiet()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder) / "demo"
-        tissue, hidden, caption = demo.fit(work)
-        demo.open_window(tissue, hidden, caption, work, watched=False).close()
+        # settings that somebody used last do not belong in pictures
+        remember.remembered_path = lambda: Path(folder) / "docks.json"
         IMAGES.mkdir(exist_ok=True)
-        for source, target in KEPT.items():
-            shrink(work / source, IMAGES / target)
-        # the last one leaves a result in the store
-        for name, press in (
-            ("predict-genes", predicted),
-            ("align", aligned),
-            ("lambda", swept),
-            ("generate", generated),
-        ):
+        if not names:
+            tissue, hidden, caption = demo.fit(work)
+            demo.open_window(tissue, hidden, caption, work, watched=False).close()
+            for source, target in KEPT.items():
+                shrink(work / source, IMAGES / target)
+        tissue = read(write_sample(Path(folder) / "docks.zarr", seed=0))
+        for name in names or docks:
+            press = docks[name]
             dock(tissue if press is not aligned else scattered(tissue), press, work / name)
             shrink(work / f"{name}_window.png", IMAGES / f"{name}-dock.png")
 
@@ -165,4 +181,4 @@ def shrink(source: Path, target: Path, width: int = 1200) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
