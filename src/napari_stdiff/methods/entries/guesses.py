@@ -12,8 +12,8 @@ from ..genes.smoothing import Neighbourhood
 from .factors import tissue_factors
 from .singles import Choices, Regression, Singles, alike, around, nearest
 
-# further guesses from elsewhere: (visible, filled or None, monitor) -> name -> (cells, genes)
-More = Callable[[Visible, np.ndarray | None, Monitor], dict[str, np.ndarray]]
+# further guesses from elsewhere: (visible, guess that fills gaps, monitor) -> name -> guess
+More = Callable[[Visible, np.ndarray, Monitor], dict[str, np.ndarray]]
 
 WIDE, NEAR = 50, 15  # nearest cells in space that are averaged
 AXES = 10  # of filled tables, that like cells are found by
@@ -24,7 +24,7 @@ _STRENGTHS = (0.1, 0.3)
 
 
 def first_round(
-    visible: Visible, near: Neighbourhood, choices: Choices, more: More | None, monitor: Monitor
+    visible: Visible, near: Neighbourhood, choices: Choices, monitor: Monitor
 ) -> dict[str, np.ndarray]:
     """Return (cells, genes) standardised guesses by name, from the table with its gaps.
 
@@ -36,8 +36,6 @@ def first_round(
         Neighbours in space.
     choices
         Numbers that the guesses are made with.
-    more
-        Guesses from elsewhere, such as a reference, or None.
     monitor
         Asked between guesses whether to go on.
     """
@@ -50,18 +48,22 @@ def first_round(
     monitor.check()
     factors = tissue_factors(visible.standard, visible.seen)
     out["factors"] = factors.expected(visible.standard, visible.seen)
-    if more is not None:
-        out |= more(visible, None, monitor)
     return out
 
 
 def second_round(
-    visible: Visible, near: Neighbourhood, choices: Choices, guess: np.ndarray, monitor: Monitor
+    visible: Visible,
+    near: Neighbourhood,
+    choices: Choices,
+    guess: np.ndarray,
+    more: More | None,
+    monitor: Monitor,
 ) -> dict[str, np.ndarray]:
     """Return guesses by name from the table with its gaps filled by `guess`.
 
     Cells are compared, and genes predicted, by values without gaps; neighbours lend what is
-    expected of them where nothing was measured.
+    expected of them where nothing was measured. `more` gives guesses from elsewhere, such as a
+    reference.
     """
     filled = np.where(visible.seen, visible.standard, guess).astype(np.float32)
     out: dict[str, np.ndarray] = {}
@@ -81,6 +83,8 @@ def second_round(
         out[f"regression {strength:g}"] = regression.predict(strength)
     plain = Regression(visible, guess)
     out["ridge of filled"] = plain.predict(choices.strength)
+    if more is not None:
+        out |= more(visible, guess, monitor)
     return out
 
 

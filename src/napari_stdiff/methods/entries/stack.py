@@ -93,14 +93,12 @@ class Stack(TableMethod):
         tables = [Guessed(t.visible) for t in trials] + [Guessed(self._visible)]
         steps, done = 2 * len(tables), 0
         for table in tables:
-            table.guesses = first_round(
-                table.visible, self._near, self.choices, self._more(), monitor
-            )
+            table.guesses = first_round(table.visible, self._near, self.choices, monitor)
             monitor.step(done := done + 1, steps)
         self._weigh(trials, tables)
         for table in tables:
             table.guesses |= second_round(
-                table.visible, self._near, self.choices, table.expected, monitor
+                table.visible, self._near, self.choices, table.expected, self._more(), monitor
             )
             monitor.step(done := done + 1, steps)
         self._weigh(trials, tables)

@@ -221,7 +221,7 @@ class Stmcdi(StackNetwork):
             generator = np.random.default_rng([self.config.seed, 61, int(cells[some[0]])])
             shared = generator.standard_normal((n_draws, factors), dtype=np.float32)
             alone = generator.standard_normal((n_draws, genes), dtype=np.float32)
-            start = generator.random(genes, dtype=np.float32)
+            start = np.asarray(generator.random(genes, dtype=np.float32))
             which = columns[some]
             field = shared @ loadings[which].T + own[which] * alone[:, which]
             ranks: np.ndarray = np.argsort(np.argsort(field, axis=0), axis=0)
