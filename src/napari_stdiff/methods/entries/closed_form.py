@@ -21,7 +21,7 @@ from .table import TableMethod, learn_spread
 TRIALS = 3  # times that some of the visible entries are hidden
 # seconds of an entry times the rank in a turn, of a pair of cells, of a neighbour's value, of a
 # product of genes, of an entry whose spread is learned, and of one that is drawn
-_TURN, _PAIR, _NEAR, _SOLVE, _SPREAD, _DRAWN = 2.5e-10, 8e-9, 1.5e-9, 1e-9, 4e-7, 1e-7
+_TURN, _PAIR, _NEAR, _SOLVE, _SPREAD, _DRAWN = 1.2e-10, 8e-9, 8e-10, 2.5e-10, 3e-7, 5e-8
 
 
 class ClosedForm(TableMethod):
@@ -97,7 +97,7 @@ class ClosedForm(TableMethod):
             once += _SOLVE * (entries * genes + 12 * genes**3)
         if "spatial-knn" in parts:
             once += _NEAR * 60 * entries
-        seconds = 0.3 + (TRIALS + 3) * once + _SPREAD * entries + 5e-3 * genes
+        seconds = 0.3 + (TRIALS + 3) * once + _SPREAD * entries + 2e-3 * genes
         seconds += _DRAWN * config.draws * entries
         values = (10 + config.draws) * entries + 2 * TRIALS * entries + 4 * genes**2
         return Cost(0, seconds, 50 + 4 * values / 2**20)
