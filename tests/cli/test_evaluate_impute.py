@@ -49,7 +49,7 @@ def test_methods_are_compared_and_the_report_grows(
     assert run("evaluate", "impute", store, *both, *options) == 0
     report = json.loads(file.read_text())
     assert report["methods"]["mean"] == first["methods"]["mean"]
-    assert report["methods"]["soft-svd"]["pcc"] > 0
+    assert report["methods"]["soft-svd"]["rmse"] > 0
     assert "soft-svd" in capsys.readouterr().out
 
 
