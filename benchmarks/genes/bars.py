@@ -8,6 +8,8 @@ from typing import Any
 
 from stacks.bars import Bar, spoken
 
+from napari_stdiff.scoring.genes import EQUAL, accuracy_scores
+
 from .cases import ALL, PAIRS
 from .peers import PEERS
 from .summary import LOWER, OURS, STACKS, Account
@@ -50,7 +52,7 @@ def _first(accounts: Sequence[Account]) -> Bar:
                 best = max(rest, key=lambda m: sign * rest[m])
                 margin = sign * (own - rest[best])
                 tied = best in STACKS and score != "crps"
-                good = margin >= 0 if tied else margin > 0
+                good = margin >= -EQUAL if tied else margin > 0
                 reached.append(good)
                 some = "" if folds is None else f" (on {len(folds)} of {account.folds} folds)"
                 lines.append(
@@ -83,8 +85,6 @@ def on_folds(
     account: Account, folds: Sequence[int], who: Sequence[str]
 ) -> dict[str, dict[str, float | None]]:
     """Return the scores of methods over the genes of some folds, their accuracy score too."""
-    from napari_stdiff.scoring.genes import accuracy_scores
-
     table = {m: account.rows[m].on(folds, account.genes).means for m in who}
     for method, value in accuracy_scores(table).items():
         table[method]["accuracy_score"] = value

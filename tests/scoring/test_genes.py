@@ -155,6 +155,8 @@ def test_accuracy_scores_by_hand() -> None:
     assert accuracy_scores({}) == {}
     same = accuracy_scores({"a": table["a"], "b": table["a"]})
     assert same == {"a": 0.75, "b": 0.75}
+    near = {name: value + 1e-8 for name, value in table["a"].items() if value is not None}
+    assert accuracy_scores({"a": table["a"], "b": near}) == {"a": 0.75, "b": 0.75}
 
 
 def test_robustness_by_hand() -> None:
