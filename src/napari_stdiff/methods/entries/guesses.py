@@ -111,7 +111,9 @@ def axes_of(filled: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray, np.ndar
     patterns = vectors[:, ::-1][:, :n]
     # the sign of an axis is nobody's: the largest weight is positive
     patterns = patterns * np.sign(patterns[np.abs(patterns).argmax(axis=0), np.arange(n)])
-    deviations = np.sqrt(np.maximum(values[::-1][:n], 1e-9) / len(filled))
+    # axes that hold nothing but rounding are not blown up by what divides by them
+    least = max(1e-6 * float(values[-1]), 1e-9)
+    deviations = np.sqrt(np.maximum(values[::-1][:n], least) / len(filled))
     return (
         np.asarray(centred @ patterns, dtype=np.float32),
         np.asarray(patterns, dtype=np.float32),
