@@ -150,6 +150,18 @@ def suits(case: str, protocol: str) -> bool:
     return pattern != "genes" or case.endswith(WITH)
 
 
+def base_of(case: str, protocol: str) -> str:
+    """Return the same tissue without its reference, or the case itself where there is none.
+
+    What is hidden, and what is seen of the tissue, is the same in both, unless whole genes are
+    hidden: these are the reference's.
+    """
+    base = case.removesuffix(WITH)
+    if base == case or base not in ALL or PROTOCOLS.get(protocol) == PROTOCOLS["genes"]:
+        return case
+    return base if ALL[base].settings == ALL[case].settings else case
+
+
 def protocol_of(name: str) -> Protocol:
     """Return a protocol; ``entriesNN`` hides NN % of all entries."""
     if name in PROTOCOLS:

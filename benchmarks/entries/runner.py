@@ -17,7 +17,7 @@ from napari_stdiff.methods.entries.registry import entry_methods
 
 from .cases import ALL, FIRST, PROTOCOLS, available, suits
 from .peers import PEERS, runnable
-from .unit import PAPERS, Unit
+from .unit import PAPERS, Unit, lent
 
 SCRIPT = Path(__file__).resolve().parents[1] / "imputation.py"
 # in the order in which they are run and shown
@@ -80,9 +80,8 @@ def plan(
 ) -> list[Unit]:
     """Return the units in the order they are run: first protocol first, slow methods last.
 
-    Papers' configurations and peers take part in the first protocol alone: their minutes for
-    each of the others would tell nothing more of them. Those that use no reference are run where
-    none is given; the other methods are run on both.
+    Papers' configurations and peers take part in the first protocol and where whole genes are
+    hidden: their minutes for each of the others would tell nothing more of them.
     """
     units = []
     for slow in (False, True):
@@ -92,7 +91,7 @@ def plan(
                     continue
                 for method in sorted(methods, key=METHODS.index):
                     unit = Unit(case, protocol, method, seed, draws, scale_to)
-                    if unit.slow == slow and (not slow or protocol == FIRST):
+                    if unit.slow == slow and (not slow or protocol in (FIRST, "genes")):
                         units.append(unit)
     return units
 
@@ -120,7 +119,7 @@ def run(
     limit: float = 2 * 3600.0,
     again: bool = False,
 ) -> None:
-    """Run what is not there yet; see :func:`units.run`.
+    """Run what is not there yet, with a reference only what looks at one; see `units.run`.
 
     Parameters
     ----------
@@ -145,7 +144,8 @@ def run(
     def fail(unit: Unit, problem: str) -> dict[str, Any]:
         return {**asdict(unit), "error": problem}
 
-    run_waiting(units, one, work, say, fail, jobs=jobs, again=again)
+    own = [lent(unit) for unit in units]
+    run_waiting(own, one, work, say, fail, jobs=jobs, again=again)
 
 
 __all__ = ["METHODS", "PAPERS", "PROTOCOLS", "SHARES", "SWEPT", "plan", "run", "sweep", "there"]

@@ -16,7 +16,7 @@ from napari_stdiff.scoring.entries import LOWER
 
 from .cases import ALL, FIRST, WITH
 from .peers import PEERS
-from .unit import PAPERS, Unit, table_of
+from .unit import PAPERS, Unit, lent, table_of
 
 OURS = ("stmcdi", "spotdiff")
 STACKS = ("stack", "stack-network")
@@ -33,7 +33,7 @@ class Row:
     Attributes
     ----------
     unit
-        What was run.
+        What was run: without a reference, for a method that looks at none.
     result
         What was written.
     """
@@ -122,10 +122,11 @@ class Account:
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """What was hidden, of the first protocol or of another."""
+        """What was hidden, of the first protocol or of another, with the reference."""
         for rows in (self.first, *self.protocols.values()):
-            for row in rows.values():
-                return dict(row.result["hidden"])
+            held = [dict(row.result["hidden"]) for row in rows.values()]
+            if held:  # what looks at no reference was run without
+                return max(held, key=lambda hidden: hidden["reference_cells"])
         return {}
 
     def comparisons(self, own: str, protocol: str = FIRST) -> dict[str, Comparison]:
@@ -164,8 +165,9 @@ def gather(units: Sequence[Unit], swept: Sequence[Unit], work: Path) -> list[Acc
         return accounts.setdefault(unit.case, Account(unit.case))
 
     for unit in dict.fromkeys(units):
-        result = done(unit, work)
-        if result is None:
+        source = lent(unit)
+        result = done(source, work)
+        if result is None or (source != unit and "error" in result):
             continue
         own = account(unit)
         if "error" in result:
@@ -173,7 +175,7 @@ def gather(units: Sequence[Unit], swept: Sequence[Unit], work: Path) -> list[Acc
         elif "left_out" in result:
             own.left_out.setdefault(unit.protocol, {})[unit.method] = result["left_out"]
         else:
-            own.protocols.setdefault(unit.protocol, {})[unit.method] = Row(unit, result)
+            own.protocols.setdefault(unit.protocol, {})[unit.method] = Row(source, result)
     for unit in dict.fromkeys(swept):
         result = done(unit, work)
         if result is not None and "pcc" in result:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from napari_stdiff.methods.entries.registry import entry_method_class
 from napari_stdiff.methods.entries.settings import EntrySettings
 from napari_stdiff.scoring.entries import score_answers
 
-from .cases import FIRST, open_case
+from .cases import FIRST, base_of, open_case
 from .peers import PEERS, peer_class
 
 PAPERS = ("stmcdi-paper", "spotdiff-paper")
@@ -79,6 +79,17 @@ class Unit:
 def method_of(unit: Unit) -> type[EntryMethod]:
     """Return the class of a unit's method."""
     return peer_class(unit.method) if unit.method in PEERS else entry_method_class(unit.method)
+
+
+def lent(unit: Unit) -> Unit:
+    """Return the unit whose result is this one's, too.
+
+    A method that looks at no reference gives the same with and without one: it is run without.
+    """
+    base = base_of(unit.case, unit.protocol)
+    if base == unit.case or method_of(unit).reference != "none":
+        return unit
+    return replace(unit, case=base)
 
 
 def config_of(unit: Unit) -> EntrySettings:
@@ -147,4 +158,4 @@ def table_of(held: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(columns, index=pd.Index(held["genes"], dtype=object))
 
 
-__all__ = ["PAPERS", "Unit", "done", "place", "run_unit", "run_units", "write"]
+__all__ = ["PAPERS", "Unit", "done", "lent", "place", "run_unit", "run_units", "write"]
