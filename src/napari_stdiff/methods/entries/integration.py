@@ -50,6 +50,8 @@ class StackedUnet(nn.Module):
         Of the first layer.
     """
 
+    columns: Tensor
+
     def __init__(self, shared: int, columns: np.ndarray, genes: int, width: int = 128) -> None:
         super().__init__()
         self.genes = genes
@@ -158,12 +160,13 @@ class Places:
             k = min(_NEAR + 1, len(rows))
             if k < 2:
                 continue  # a spot alone in its section is its own neighbour
-            far, index = cKDTree(visible.coords[rows]).query(visible.coords[rows], k)
-            picked = np.resize(np.arange(1, k), _NEAR)
-            near[rows], distance[rows] = rows[index[:, picked]], far[:, picked]
+            found = cKDTree(visible.coords[rows]).query(visible.coords[rows], k)
+            picked = np.resize(np.arange(1, k), _NEAR)  # the first of k is the spot itself
+            distance[rows] = np.asarray(found[0])[:, picked]
+            near[rows] = rows[np.asarray(found[1])[:, picked]]
         least = distance[:, 0][distance[:, 0] > 0]
-        found = float(np.median(least)) if len(least) else 1.0
-        return cls(near, distance, sigma or found)
+        median = float(np.median(least)) if len(least) else 1.0
+        return cls(near, distance, sigma or median)
 
     def far(self, rows: np.ndarray, visible: Visible, rng: np.random.Generator) -> np.ndarray:
         """Return a far spot for each of `rows`: of some drawn ones, the first beyond the scale."""
@@ -352,7 +355,8 @@ class Integration:
                 losses["pearson"] = pearson_loss(found[:b], x[:b], seen[:b])
             if weights["location"]:
                 apart = torch.from_numpy(places.distance[rows, which]).to(found)
-                losses["location"] = location_loss(*found.split(b), apart, places.sigma)
+                anchor, near, far = found.split(b)
+                losses["location"] = location_loss(anchor, near, far, apart, places.sigma)
             return losses
 
         return step

@@ -165,6 +165,8 @@ class SpotGeneAttention(nn.Module):
         Length of a T5's vectors; 0 trains vectors of genes, ranks and values here.
     """
 
+    names: Tensor  # (genes, dim) a T5's vectors of their names
+
     def __init__(self, genes: int, named: int, width: int, heads: int, dim: int = 0) -> None:
         super().__init__()
         self.dim = dim
