@@ -126,7 +126,9 @@ class Spotdiff(Stmcdi):
             there, shared = visible.reference_raw.shape
             pairs = visible.n_cells * min(there, 5000)
             seconds += tables * _PAIR * pairs * (4 + shared / 30)
-            seconds += (tables if config.denoise else 1) * STEPS * 0.015
+            seconds += (
+                (tables if config.denoise else 1) * STEPS * 0.015 * (1 + visible.n_genes / 300)
+            )
             memory += 4 * (12 * tables * visible.raw.size + 4096 * min(there, 5000)) / 2**20
         if config.text == "t5":
             seconds += tables * visible.n_cells * _PROMPT
