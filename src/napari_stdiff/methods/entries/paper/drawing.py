@@ -12,7 +12,7 @@ from torch import Tensor
 from ....compute.monitor import Monitor
 from ....diffusion.samplers import run_sampler
 from ...genes.paper.process import Rotated
-from ...streams import cell_normals
+from ...streams import row_normals
 from ..encoders import Edges
 from ..graph import Graph
 from ..settings import EntrySettings
@@ -131,7 +131,7 @@ class Drawing:
 
             def noise() -> Tensor:
                 stream = (number << _STREAM) + next(steps)
-                some = _normals(said.seed, rows, cond.asked.genes.shape[1], stream)
+                some = row_normals(said.seed, rows, cond.asked.genes.shape[1], stream)
                 return torch.from_numpy(some).to(self.device)
 
             def clean(x: Tensor, sigma: Tensor) -> Tensor:
@@ -188,10 +188,3 @@ class Drawing:
                     self.x[at], self.latent[at], shown, asked, remasked=remasked
                 )
             yield places, rows, cond
-
-
-def _normals(seed: int, rows: np.ndarray, n: int, stream: int) -> np.ndarray:
-    """Return (rows, n) standard normal numbers that belong to the rows."""
-    once, back = np.unique(rows, return_inverse=True)
-    keys = np.column_stack([once, np.zeros((len(once), 2))]).astype(np.float64)
-    return np.ascontiguousarray(cell_normals(seed, keys, n, stream).T[back])
