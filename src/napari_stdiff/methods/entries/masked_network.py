@@ -115,6 +115,7 @@ def fit_masked(
     seed: int,
     device: torch.device,
     monitor: Monitor,
+    share: float = 1.0,
 ) -> MaskedNetwork:
     """Train a network on the visible entries of a table.
 
@@ -133,6 +134,8 @@ def fit_masked(
         Where to compute.
     monitor
         Progress and cancel.
+    share
+        Of the usual number of steps: less where there are many networks.
     """
     few = visible.n_genes > _NARROW
     width = config.width or (_FEW_WIDTH if few else WIDTH)
@@ -145,7 +148,8 @@ def fit_masked(
             config.depth or DEPTH,
             _FEW_PATTERNS if few else 0,
         ).to(device)
-    return _train(network, visible, context, config, seed, device, monitor, share=1.0)
+    rate = config.learning_rate or RATE
+    return _train(network, visible, context, config, seed, device, monitor, share, rate)
 
 
 def tune_masked(
@@ -159,7 +163,8 @@ def tune_masked(
 ) -> MaskedNetwork:
     """Train a copy of `network` a little more, on a table where more is visible."""
     network = copy.deepcopy(network).requires_grad_(True)
-    return _train(network, visible, context, config, seed, device, monitor, share=TUNING)
+    rate = (config.learning_rate or RATE) * TUNING_RATE / RATE
+    return _train(network, visible, context, config, seed, device, monitor, TUNING, rate)
 
 
 def _train(
@@ -171,17 +176,17 @@ def _train(
     device: torch.device,
     monitor: Monitor,
     share: float,
+    rate: float,
 ) -> MaskedNetwork:
     rows = Rows(visible, context, device)
     batch, steps = _length(visible, config)
-    rate = config.learning_rate or RATE
     found = train(
         network,
         rows.loss,
         visible.n_cells,
         steps=max(round(share * steps), 1),
         batch_size=batch,
-        learning_rate=rate if share == 1 else rate * TUNING_RATE / RATE,
+        learning_rate=rate,
         seed=seed,
         monitor=monitor,
     ).network

@@ -195,8 +195,8 @@ class Stack(TableMethod):
         """Estimate the guesses at each table, and the weights."""
         n, genes = visible.raw.shape
         entries = n * genes
-        once = 4e-7 * entries + 2.5e-10 * 60 * entries * min(RANK, n, genes)
-        once += 2.4e-8 * n * n + 3e-9 * (entries * genes * 2 + 12 * genes**3)
+        once = 4e-7 * entries + 1.5e-10 * 60 * entries * min(RANK, n, genes)
+        once += 2.4e-8 * n * n + 4e-10 * (entries * genes * 2 + 12 * genes**3)
         tables = 1 + (PARTS if config.denoise else TRIALS)
         seconds = 1 + (tables + 1) * once + 1e-7 * config.draws * entries
         values = entries * (16 * tables + 10 + config.draws) + 4 * genes**2

@@ -12,11 +12,11 @@ from ...data.visible import Visible
 from ..base import Cost
 from .guesses import around_axes, library_of
 from .hiding import Trial
-from .masked_network import Rows, fit_masked, network_cost, tune_masked
+from .masked_network import TUNING, Rows, fit_masked, network_cost, tune_masked
 from .settings import EntrySettings
-from .stack import Guessed, Stack
+from .stack import PARTS, TRIALS, Guessed, Stack
 
-NETWORKS = 2  # as many trials get one
+_MANY = 0.5  # of the steps, where each of many trials gets a network
 _AROUND = (5, 15, 50)
 _AXES = 20
 _NAME = "network"
@@ -59,6 +59,7 @@ class StackNetwork(Stack):
         """
         device, config = choose_device(self.config.device), self.config
         around = self._surroundings(whole)
+        length = 1.0 if len(trials) <= TRIALS else _MANY
         total = np.zeros_like(whole.expected)
         for k, table in enumerate(hidden):
             seed = config.seed + k
@@ -66,7 +67,9 @@ class StackNetwork(Stack):
             with monitor.stage(name, share=1 / (len(trials) - k)):
                 beside = self._surroundings(table)
                 with monitor.stage(name, share=0.8):
-                    network = fit_masked(table.visible, beside, config, seed, device, monitor)
+                    network = fit_masked(
+                        table.visible, beside, config, seed, device, monitor, length
+                    )
                 table.guesses[_NAME] = Rows(table.visible, beside, device).answer(network)
                 with monitor.stage(f"{name}, on all visible entries"):
                     tuned = tune_masked(
@@ -90,5 +93,6 @@ class StackNetwork(Stack):
         """Estimate the stack and its networks."""
         stack = super().cost(visible, config)
         parameters, seconds = network_cost(visible, config, 3 * _AXES + 4)
-        n = 5 if config.denoise else NETWORKS
-        return Cost(n * parameters, stack.seconds + 1.3 * n * seconds, stack.memory_mib + 60)
+        n = PARTS if config.denoise else TRIALS
+        each = ((_MANY if config.denoise else 1.0) + TUNING) * seconds
+        return Cost(n * parameters, stack.seconds + n * each, stack.memory_mib + 60)
