@@ -70,6 +70,13 @@ def test_cosines_are_over_visible_entries() -> None:
     assert torch.allclose(cosines(spots, seen, cells), torch.tensor([[1.0, 0.0]]), atol=1e-6)
 
 
+def test_a_spot_without_visible_entries_leaves_the_slope_finite() -> None:
+    cells = torch.tensor([[1.0, 2.0], [0.5, -1.0]], requires_grad=True)
+    cosines(torch.zeros(1, 2), torch.zeros(1, 2), cells).sum().backward()
+    assert cells.grad is not None
+    assert torch.isfinite(cells.grad).all()
+
+
 def test_scale_of_distances_is_the_median_to_the_nearest_spot(make_visible) -> None:
     visible = make_visible(cells=80, sections=2)
     places = Places.of(visible)

@@ -93,7 +93,8 @@ def cosines(spots: Tensor, seen: Tensor, cells: Tensor) -> Tensor:
     cells
         (cells, genes) mapped cells.
     """
-    length = spots.norm(dim=1, keepdim=True) * (seen @ (cells**2).T).sqrt()
+    # kept off zero before the root: of a spot without a visible entry its slope is infinite
+    length = spots.norm(dim=1, keepdim=True) * (seen @ (cells**2).T).clamp(min=1e-12).sqrt()
     return (spots @ cells.T) / length.clamp(min=1e-6)
 
 
