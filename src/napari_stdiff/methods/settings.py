@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
-from ..compute.config import Config, setting
-from ..compute.device import DeviceName
+from ..compute.config import setting
+from .run_settings import RunSettings
 
 
-class InterpolationSettings(Config):
+class InterpolationSettings(RunSettings):
     """What any interpolation method can be told; each reads the fields it needs."""
 
     # new cells lie within measured sections, so that the cells around them there count
@@ -102,27 +101,6 @@ class InterpolationSettings(Config):
     process: Literal["edm", "ddpm-linear", "ddpm-quadratic", "ddpm-cosine"] = setting(
         "edm", "Process", "Noise process and parameterisation.", advanced=True
     )
-    sampler: Literal["dpm++2m", "heun", "ancestral"] = setting(
-        "dpm++2m", "Sampler", "How draws are denoised.", advanced=True
-    )
     sampler_steps: int = setting(
         3, "Sampler steps", "Denoising steps a draw.", ge=1, le=2000, advanced=True
     )
-    scale_to: float = setting(
-        0.0,
-        "Scale to",
-        "Make a paper's printed configuration smaller (epochs, then width and depth, and "
-        "sampling steps) so that it ends near this time; 0 runs it in full. The result says so.",
-        unit="s",
-        ge=0,
-        le=1e7,
-        advanced=True,
-    )
-    seed: int = setting(0, "Seed", "Same seed, same device, same result.", ge=0, le=2**31 - 1)
-    device: DeviceName = setting("auto", "Device", "Where to compute.")
-
-    @classmethod
-    def kept(cls, values: Mapping[str, Any]) -> Self:
-        """Return the settings that a model file holds, on whichever device is here."""
-        known = {k: v for k, v in values.items() if k in cls.model_fields}
-        return cls.of(**(known | {"device": "auto"}))

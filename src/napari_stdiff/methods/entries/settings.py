@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Literal
 
-from ...compute.config import Config, setting
-from ...compute.device import DeviceName
+from ...compute.config import setting
+from ..run_settings import NetworkSettings
 
 
-class EntrySettings(Config):
+class EntrySettings(NetworkSettings):
     """What any imputing method can be told; each reads the fields it needs."""
 
     draws: int = setting(
@@ -118,40 +117,6 @@ class EntrySettings(Config):
         ge=0,
         advanced=True,
     )
-    epochs: int = setting(
-        0,
-        "Epochs",
-        "Passes over the spots; 0 leaves it to the method (stMCDI's paper: 2,000).",
-        ge=0,
-        le=10_000,
-        advanced=True,
-    )
-    batch_size: int = setting(
-        0, "Batch size", "Spots a training step; 0 leaves it to the method.", ge=0, advanced=True
-    )
-    width: int = setting(
-        0, "Width", "Hidden width; 0 leaves it to the method.", ge=0, le=8192, advanced=True
-    )
-    depth: int = setting(
-        0, "Depth", "Blocks; 0 leaves it to the method.", ge=0, le=128, advanced=True
-    )
-    heads: int = setting(
-        0, "Heads", "Attention heads; 0 leaves it to the method.", ge=0, le=128, advanced=True
-    )
-    learning_rate: float = setting(
-        0.0,
-        "Learning rate",
-        "Of AdamW; 0 leaves it to the method.",
-        ge=0,
-        le=1,
-        advanced=True,
-    )
-    sampler: Literal["dpm++2m", "heun", "ancestral"] = setting(
-        "dpm++2m", "Sampler", "How draws are denoised.", advanced=True
-    )
-    sampler_steps: int = setting(
-        8, "Sampler steps", "Denoising steps a draw.", ge=1, le=4000, advanced=True
-    )
     noise_steps: int = setting(
         2000,
         "Noise steps T",
@@ -160,21 +125,3 @@ class EntrySettings(Config):
         le=4000,
         advanced=True,
     )
-    scale_to: float = setting(
-        0.0,
-        "Scale to",
-        "Make a paper's printed configuration smaller so that it ends near this time; 0 runs it "
-        "in full. The result says so.",
-        unit="s",
-        ge=0,
-        le=1e7,
-        advanced=True,
-    )
-    seed: int = setting(0, "Seed", "Same seed, same device, same result.", ge=0, le=2**31 - 1)
-    device: DeviceName = setting("auto", "Device", "Where to compute.")
-
-    @classmethod
-    def kept(cls, values: Mapping[str, Any]) -> Self:
-        """Return the settings that a model file holds, on whichever device is here."""
-        known = {k: v for k, v in values.items() if k in cls.model_fields}
-        return cls.of(**(known | {"device": "auto"}))
