@@ -23,6 +23,7 @@ def test_manifest_is_valid(manifest: PluginManifest) -> None:
         "Interpolate sections",
         "Generate cells",
         "Predict genes",
+        "Impute",
         "Align sections",
         "Stack",
     ]

@@ -98,6 +98,43 @@ def with_mask(tissue: Tissue, data: str | Path | AnnData | SpatialData, layer: s
     return replace(tissue, expression=_cleared(tissue.expression, found), missing=found)
 
 
+def mask_layers(data: Any, table: str = "") -> list[str]:
+    """Return the names of the boolean layers of a table, which can mark missing entries.
+
+    Parameters
+    ----------
+    data
+        What has the table: file, store or object; nothing of its values is read. None, and a
+        path where nothing is yet, have none.
+    table
+        Its name in a store or SpatialData.
+    """
+    if data is None:
+        return []
+    if not isinstance(data, str | Path):
+        held = data.tables[table] if hasattr(data, "tables") else data
+        return _boolean(held.layers)
+    path = Path(data).expanduser()
+    if not path.exists():
+        return []
+    if path.is_dir():
+        import zarr
+
+        root = zarr.open_group(path, mode="r", use_consolidated=False)
+        return _boolean(root.get(f"tables/{table}/layers" if table else "layers"))
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        return _boolean(file.get("layers"))
+
+
+def _boolean(layers: Any) -> list[str]:
+    """Return which of the stored layers, dense or sparse, are boolean."""
+    found = {} if layers is None else {str(name): layers[name] for name in layers}
+    arrays = {k: v if hasattr(v, "dtype") else v.get("data") for k, v in found.items()}
+    return sorted(k for k, v in arrays.items() if v is not None and v.dtype.kind == "b")
+
+
 def _either(one: Mask, other: Mask) -> Mask:
     if _is_sparse(one) and _is_sparse(other):
         return sparse.csr_matrix((one + other).astype(bool))

@@ -285,8 +285,13 @@ def prepare(
     read: ReadConfig | None,
     config: ImputeConfig,
     monitor: Monitor,
+    masks: Any = None,
 ) -> Job:
-    """Read tissue and reference, and choose genes and entries."""
+    """Read tissue and reference, and choose genes and entries.
+
+    Parameters as in :func:`impute`; `masks` is what has the mask layer where `data` is a tissue
+    that was read from an object in memory.
+    """
     seconds: dict[str, float] = {}
     cls = entry_method_class(config.method)
     notes: list[str] = []
@@ -299,7 +304,7 @@ def prepare(
         start = perf_counter()
         tissue = read_tissue(data, read or ReadConfig(), gaps=True)
         if config.mask_layer:
-            tissue = _masked(tissue, data, config.mask_layer)
+            tissue = _masked(tissue, data if masks is None else masks, config.mask_layer)
         if config.section != "all":
             tissue = tissue.split(config.section)[1]
         known = None

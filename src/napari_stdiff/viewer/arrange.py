@@ -13,7 +13,6 @@ from ..data.virtual import VirtualSection
 from .layers import (
     GENERATED,
     MEASURED,
-    PREDICTED,
     VIRTUAL,
     Look,
     make_frame,
@@ -44,9 +43,13 @@ class Section:
         Its layers; None while they are not there (nothing to draw, or removed by the user).
     cover
         The layer that stands in for `points` while a gene is shown that was predicted, not
-        measured, in its cells; None otherwise.
-    covered
-        Whether that is so.
+        measured, in its cells, or imputed; None otherwise.
+    cover_look
+        How that layer is drawn; None where the measured cells are shown.
+    paired
+        Whether `points` show what was measured beside the cover, each in a half of the canvas.
+    twin
+        The picture below the cover, in its half; None otherwise.
     generated
         Whether its cells were made up within a measured section; it is then virtual as well.
     trust
@@ -67,7 +70,9 @@ class Section:
     image: Image | None = None
     frame: Vectors | None = None
     cover: Points | None = None
-    covered: bool = False
+    cover_look: Look | None = None
+    paired: bool = False
+    twin: Image | None = None
     visible: bool = True
     beside: int = 0
     generated: bool = False
@@ -104,8 +109,18 @@ class Section:
     @property
     def layers(self) -> list[Layer]:
         """Its layers that are on the canvas."""
-        every = (self.image, self.frame, self.points, self.cover)
+        every = (self.image, self.frame, self.points, self.twin, self.cover)
         return [layer for layer in every if layer is not None]
+
+    @property
+    def covered(self) -> bool:
+        """Whether another layer stands in for its points."""
+        return self.cover_look is not None
+
+    @property
+    def right(self) -> list[Layer]:
+        """Those that stand beside the others in a half of their own."""
+        return [layer for layer in (self.twin, self.cover) if layer is not None and self.paired]
 
     @property
     def painted(self) -> Points | None:
@@ -115,12 +130,13 @@ class Section:
     def set_visible(self, visible: bool) -> None:
         """Show or hide its layers; of its cells only the layer that shows them now."""
         for layer in self.layers:
-            layer.visible = visible and (layer is not self.points or not self.covered)
+            replaced = layer is self.points and self.covered and not self.paired
+            layer.visible = visible and not replaced
 
     def set_size(self, diameter: float) -> None:
         """Draw its cells as large as measured ones of this diameter."""
-        for layer, look in ((self.points, self.look), (self.cover, PREDICTED)):
-            if layer is not None:
+        for layer, look in ((self.points, self.look), (self.cover, self.cover_look)):
+            if layer is not None and look is not None:
                 layer.size = diameter * look.scale
 
     @property
@@ -155,14 +171,17 @@ def make_layers(section: Section, size: float, diameter: float) -> list[Layer]:
             section.coords, title, name, section.look, diameter, section.facts
         )
         made.append(section.points)
-    if section.covered and section.cover is None and len(section.coords):
-        section.cover = make_points(
-            section.coords, f"{PREDICTED.word} · {name}", name, PREDICTED, diameter
-        )
+    if section.paired and section.histology is not None and section.twin is None:
+        title = f"{name} histology, right"
+        section.twin = make_histology(section.histology, section.z, title, name)
+        made.append(section.twin)
+    over = section.cover_look
+    if over is not None and section.cover is None and len(section.coords):
+        section.cover = make_points(section.coords, f"{over.word} · {name}", name, over, diameter)
         made.append(section.cover)
     for layer in made:
         layer.visible = section.visible
-    if section.covered and section.points is not None:
+    if section.covered and not section.paired and section.points is not None:
         section.points.visible = False
     return made
 
@@ -189,8 +208,9 @@ def place_section(section: Section, stretch: float, offset: float, aside: float)
             place(layer, above, x)
     if section.frame is not None:
         place(section.frame, above, x)
-    if section.image is not None and section.histology is not None:
-        place(section.image, z, x, plane_affine(section.histology, section.z))
+    for picture in (section.image, section.twin):
+        if picture is not None and section.histology is not None:
+            place(picture, z, x, plane_affine(section.histology, section.z))
 
 
 def stand_apart(sections: Sequence[Section]) -> None:

@@ -11,6 +11,7 @@ from psygnal import Signal
 
 from ..compute.errors import StdiffError
 from ..data.predicted import Badge, Reliability, badge_of, confidence_of
+from .cover import two_digits
 from .saving import NOT_ASKED, Kept
 
 if TYPE_CHECKING:
@@ -116,6 +117,11 @@ class CellResults(Generic[R]):
         trust = result.reliability
         expected = float(trust.expected[at])
         return badge_of(expected), expected, float(trust.low[at]), float(trust.high[at])
+
+    def words(self, gene: str) -> str:
+        """Say how far a gene is to be trusted."""
+        badge, expected, _, _ = self.expected(gene)
+        return f"{badge} reliability, expected r {two_digits(expected)}"
 
     def values(self, gene: str, quantity: Quantity = "mean") -> np.ndarray:
         """Return (cells,) float32 mean or spread of a gene; NaN for cells that have none."""

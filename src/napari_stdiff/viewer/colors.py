@@ -19,6 +19,7 @@ from ..data.virtual import VirtualSection
 Choice = Literal["none", "gene", "column"]
 Kind = Literal["none", "gene", "number", "label"]
 Quantity = Literal["mean", "std"]
+View = Literal["raw", "imputed", "both"]  # of a gene that was imputed
 
 COLORMAPS = ("viridis", "cividis", "magma", "inferno", "plasma", "gray")
 UNKNOWN = "#8a8a8a"  # no value here: not measured, not predicted, not labelled
@@ -26,6 +27,7 @@ PLAIN = "#56b4e9"
 VIRTUAL_EDGE = "#ff7f0e"
 GENERATED_EDGE = "#cc79a7"
 PREDICTED_EDGE = "#009e73"
+IMPUTED_EDGE = "#0072b2"
 _MOST_LABELS = 60
 _NO_LABEL = frozenset({"", "nan", "NaN", "NA", "None"})  # missing values that became text
 
@@ -51,9 +53,14 @@ class Colouring:
     palette
         Label -> "#rrggbb".
     result
-        Name of the predicted genes that `measured` is taken from; "" where it was measured.
+        Name of the result that `measured` is taken from; "" where it was measured.
     confidence
         (cells,) in (0, 1] how sure each predicted value is, or None.
+    filled
+        (cells,) bool, which values of an imputed gene were filled in; None where none is shown.
+    other
+        (cells,) of an imputed gene what is not shown: what was measured beside what is imputed,
+        or the other way round. They share one scale, so that one can be flipped to the other.
     """
 
     kind: Kind = "none"
@@ -63,6 +70,8 @@ class Colouring:
     palette: Mapping[str, str] = field(default_factory=dict)
     result: str = ""
     confidence: np.ndarray | None = None
+    filled: np.ndarray | None = None
+    other: np.ndarray | None = None
 
     @property
     def continuous(self) -> bool:
@@ -74,7 +83,7 @@ class Colouring:
         """What was asked for."""
         return self.kind if self.kind in ("none", "gene") else "column"
 
-    def trust(self, fade: float) -> np.ndarray | None:
+    def trust(self, fade: float, only_filled: bool = False) -> np.ndarray | None:
         """Return (cells,) in 0 to 1, how far each is drawn in full; None where all are.
 
         Parameters
@@ -82,19 +91,29 @@ class Colouring:
         fade
             Share of the cells, the least sure ones, that fade: from the least sure, which is
             all but gone, to the surest of that share.
+        only_filled
+            Whether values that were measured fade, of a gene of which others were filled in.
         """
-        if self.confidence is None or fade <= 0:
-            return None
-        rank = np.asarray(pd.Series(self.confidence).rank(pct=True))
-        return np.nan_to_num(np.clip(rank / fade, 0.0, 1.0), nan=0.0)
+        out = None
+        if self.confidence is not None and fade > 0:
+            rank = np.asarray(pd.Series(self.confidence).rank(pct=True))
+            out = np.nan_to_num(np.clip(rank / fade, 0.0, 1.0), nan=0.0)
+        if only_filled and self.filled is not None:
+            seen = self.filled.astype(float)
+            out = seen if out is None else np.minimum(out, seen)
+        return out
 
     def span(self, percentiles: tuple[float, float]) -> tuple[float, float]:
         """Return limits ``(lo, hi > lo)`` at `percentiles` of the measured values.
 
         Where the upper percentile of a sparse gene is its lowest value, the maximum is taken.
-        A gene that was predicted in the measured cells has those values in their place.
+        A gene that was predicted in the measured cells has those values in their place; of one
+        that was imputed, both what was measured and what is imputed count.
         """
-        values = self.measured[np.isfinite(self.measured)] if self.continuous else []
+        values: np.ndarray = np.zeros(0)
+        if self.continuous:
+            every = [self.measured] if self.other is None else [self.measured, self.other]
+            values = np.concatenate([part[np.isfinite(part)] for part in every])
         if not len(values):  # predicted only, or nothing at all
             known = [v[np.isfinite(v)] for v in self.virtual.values()] if self.continuous else []
             values = np.concatenate(known) if known else np.zeros(0)
@@ -158,7 +177,13 @@ class Values:
         column = self._columns[:, [self._rows[name]]]
         dense = column.toarray() if sparse.issparse(column) else column
         values = np.asarray(dense, dtype=np.float32).ravel()
-        return values if self._scale is None else np.log1p(values * self._scale)
+        values = values if self._scale is None else np.log1p(values * self._scale)
+        gaps = self._tissue.missing
+        if gaps is not None:
+            gap = gaps[:, [self._rows[name]]]
+            gap = np.asarray(gap.toarray() if sparse.issparse(gap) else gap, dtype=bool).ravel()
+            values = np.where(gap, np.float32(np.nan), values)
+        return values
 
     def colour_by(
         self,

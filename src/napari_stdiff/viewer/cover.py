@@ -1,4 +1,4 @@
-"""Lays a predicted gene over the measured cells: a layer a section in the place of its points."""
+"""Lays what was predicted of measured cells over them, a layer a section."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .colors import Colouring, Quantity
+from .colors import Colouring, Quantity, Values, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,37 +15,92 @@ if TYPE_CHECKING:
     from napari.layers import Points
 
     from .arrange import Section
-    from .predictions import Predictions
     from .session import Session
 
 WHAT = {"mean": "", "std": ", spread (std)"}
+KEY = "i"  # flips a gene between what was measured and what is imputed
 
 
-def predicted_colouring(
-    session: Session, gene: str, virtual: dict[str, np.ndarray], quantity: Quantity
+def colouring_of_cells(
+    session: Session,
+    measured: Values,
+    gene: str,
+    virtual: dict[str, np.ndarray],
+    quantity: Quantity,
+    view: View,
 ) -> Colouring | None:
-    """Return the colouring by a gene that was predicted in the measured cells, or None."""
+    """Return the colouring by what results say of a gene in the measured cells, or None.
+
+    Parameters
+    ----------
+    session
+        Has the results.
+    measured
+        Looks up what was measured; where it was, predicted genes are not looked at.
+    gene
+        Its name.
+    virtual
+        Virtual section -> (cells,) its values.
+    quantity
+        Mean or spread of what was predicted.
+    view
+        What is shown of a gene that was imputed.
+    """
+    if session.imputations.of(gene) is not None:
+        return _imputed(session, measured, gene, virtual, quantity, view)
     known = session.predictions
-    result = known.of(gene)
+    result = None if measured.measures(gene) else known.of(gene)
     if result is None:
         return None
-    values = known.values(gene, quantity)
+    values, confidence = known.values(gene, quantity), known.confidence(gene)
+    return Colouring("gene", gene, values, virtual, result=result.name, confidence=confidence)
+
+
+def _imputed(
+    session: Session,
+    measured: Values,
+    gene: str,
+    virtual: dict[str, np.ndarray],
+    quantity: Quantity,
+    view: View,
+) -> Colouring:
+    """Return the colouring by a gene that was imputed, or by what was measured of it.
+
+    Both are on the scale of the result; cells that it is not about show what was measured.
+    """
+    known = session.imputations
+    result, inside = known.of(gene), known.covers(gene)
+    elsewhere = measured.gene(gene)
+    raw = np.where(inside, known.measured(gene), elsewhere)
+    mean = np.where(inside, known.values(gene), elsewhere)
+    if view == "raw" or result is None:
+        return Colouring("gene", gene, raw, virtual, other=mean)
+    spread = quantity == "std" and view != "both"  # the two halves are on one scale
     return Colouring(
-        "gene", gene, values, virtual, result=result.name, confidence=known.confidence(gene)
+        "gene",
+        gene,
+        known.values(gene, "std") if spread else mean,
+        virtual,
+        result=result.name,
+        confidence=known.confidence(gene),
+        filled=known.filled(gene),
+        other=None if spread else raw,
     )
 
 
 def uncover(sections: Iterable[Section], viewer: Any) -> None:
-    """Take the predicted layers away and show the measured cells again."""
+    """Take the layers of results away and show the measured cells again."""
     for section in sections:
-        cover, section.cover, section.covered = section.cover, None, False
+        cover, section.cover, section.cover_look = section.cover, None, None
+        twin, section.twin, section.paired = section.twin, None, False
         if section.points is None:  # the user took it away meanwhile
             section.visible = False
         if section.points is not None:
             section.points.visible = section.visible
         hand_over(viewer, cover, section.points)
-        if cover is not None and cover in viewer.layers:
-            viewer.layers.remove(cover)
+        for layer in (cover, twin):
+            if layer is not None and layer in viewer.layers:
+                viewer.layers.remove(layer)
 
 
 def hand_over(viewer: Any, gone: Points | None, shown: Points | None) -> None:
@@ -55,32 +110,51 @@ def hand_over(viewer: Any, gone: Points | None, shown: Points | None) -> None:
         viewer.layers.selection = rest | {shown}
 
 
-def tell_cells(layer: Points, known: Predictions, gene: str, rows: np.ndarray) -> None:
+def tell_cells(layer: Points, session: Session, colouring: Colouring, rows: np.ndarray) -> None:
     """Give a layer what napari says of the cell under the mouse: mean, spread and confidence."""
-    confidence = known.confidence(gene)
+    gene = colouring.name
+    known = session.predictions if colouring.filled is None else session.imputations
     told = {"mean": known.values(gene), "spread": known.values(gene, "std")}
-    if confidence is not None:
-        told["confidence"] = confidence
+    if colouring.filled is not None:
+        told = {"measured": session.imputations.measured(gene), **told}
+        layer.features["filled in"] = colouring.filled[rows]
+    elif colouring.confidence is not None:
+        told["confidence"] = colouring.confidence
     for name, values in told.items():
         layer.features[name] = np.round(values[rows], 3)
 
 
-def title_of(colouring: Colouring, quantity: Quantity, session: Session) -> str:
+def title_of(colouring: Colouring, quantity: Quantity, session: Session, view: View) -> str:
     """Return what the colours show, in a few words."""
     if colouring.kind != "gene":
         return colouring.name
+    gene, imputed = colouring.name, session.imputations
+    if imputed.of(gene) is not None:
+        return _title_of_imputed(colouring, quantity, session, view)
     if not colouring.result:
-        title = f"{colouring.name} · log-normalised expression"
+        title = f"{gene} · log-normalised expression"
         if quantity == "std" and session.results:
             title += "; virtual: spread (std)"
         return title
     known = session.predictions
-    badge, expected, _, _ = known.expected(colouring.name)
     method = known.results[colouring.result].record.method
-    return (
-        f"{colouring.name} · predicted by {method}{WHAT[quantity]}\n"
-        f"{badge} reliability, expected r {two_digits(expected)}"
-    )
+    return f"{gene} · predicted by {method}{WHAT[quantity]}\n{known.words(gene)}"
+
+
+def _title_of_imputed(
+    colouring: Colouring, quantity: Quantity, session: Session, view: View
+) -> str:
+    gene, known = colouring.name, session.imputations
+    result = known.of(gene)
+    assert result is not None
+    method = result.record.method
+    if not colouring.result:
+        return f"{gene} · as measured, log-normalised\nkey {KEY}: imputed by {method}"
+    sides = "left: measured, right: " if view == "both" else ""
+    what = WHAT["mean" if view == "both" else quantity]
+    _, reached, _, _ = known.expected(gene)
+    short = f"{known.share(gene)}; hidden values: r {two_digits(reached)}"
+    return f"{gene} · {sides}imputed by {method}{what}\n{short}"
 
 
 def two_digits(r: float) -> str:

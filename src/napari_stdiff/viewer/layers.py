@@ -13,7 +13,15 @@ from napari.utils.colormaps import Colormap, ensure_colormap
 from scipy.spatial import cKDTree
 
 from ..data.tissue import Histology
-from .colors import GENERATED_EDGE, PLAIN, PREDICTED_EDGE, UNKNOWN, VIRTUAL_EDGE, rgba
+from .colors import (
+    GENERATED_EDGE,
+    IMPUTED_EDGE,
+    PLAIN,
+    PREDICTED_EDGE,
+    UNKNOWN,
+    VIRTUAL_EDGE,
+    rgba,
+)
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -59,12 +67,15 @@ GENERATED = Look(
 PREDICTED = Look(
     "predicted", "square", 0.9, PREDICTED_EDGE, "◼", "predicted gene, not measured in these cells"
 )
+IMPUTED = Look("imputed", "square", 0.95, IMPUTED_EDGE, "◼", "filled in; discs are measured")
+COVERS = (PREDICTED, IMPUTED)  # what stands in the place of measured cells
 
 
 class State(TypedDict):
     """What ``layer.metadata["stdiff"]`` holds on our layers."""
 
-    role: str  # "points", "predicted", "histology", "frame", "landmarks" or "strip"
+    # "points", "predicted", "imputed", "histology", "frame", "landmarks" or "strip"
+    role: str
     section: str
     virtual: bool
 
@@ -163,15 +174,15 @@ def make_points(
         Layer name and section name.
     look
         Virtual cells are diamonds, generated ones triangles, measured ones discs; squares where
-        a gene was predicted in them.
+        a gene was predicted in them, or a value was filled in.
     size
         Diameter in the unit of the coordinates.
     facts
         Name -> (cells,) what napari says of the cell under the mouse.
     """
-    state = State(role="points", section=section, virtual=look not in (MEASURED, PREDICTED))
-    if look is PREDICTED:
-        state["role"] = "predicted"
+    state = State(role="points", section=section, virtual=look not in (MEASURED, *COVERS))
+    if look in COVERS:
+        state["role"] = look.word
     layer = Points(
         coords,
         name=name,
@@ -334,6 +345,13 @@ def paint_colours(
         colours = np.array(colours, dtype=np.float32)
         colours[:, 3] = FAINTEST + (1.0 - FAINTEST) * np.clip(trust, 0.0, 1.0)
     layer.face_color = colours
+
+
+def mark(layer: Points, filled: np.ndarray) -> None:
+    """Draw (cells,) values that were `filled` in as squares, and measured ones as discs."""
+    shapes = np.where(filled, IMPUTED.symbol, MEASURED.symbol)
+    if not np.array_equal(shapes, [str(shape) for shape in layer.symbol]):
+        layer.symbol = shapes
 
 
 def show_bar(layer: Points, visible: bool) -> None:

@@ -9,8 +9,10 @@ import numpy as np
 from napari.layers import Points
 from psygnal import Signal
 
+from ..compute.errors import StdiffError
 from . import layers as build
 from .arrange import Section
+from .beside import Beside
 from .colors import (
     COLORMAPS,
     PLAIN,
@@ -18,11 +20,12 @@ from .colors import (
     Colouring,
     Quantity,
     Values,
+    View,
     predicted,
     rgba,
     safe_limits,
 )
-from .cover import hand_over, predicted_colouring, tell_cells, title_of, uncover
+from .cover import colouring_of_cells, hand_over, tell_cells, title_of, uncover
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +45,11 @@ class Painting:
         What predicted cells and genes show: "mean" or "std".
     fade
         Share (0 to 1) of the cells, the least sure ones, that fade where a gene was predicted.
+    view
+        Of a gene that was imputed: "raw" what was measured, "imputed" with what was filled in,
+        or "both" side by side.
+    only_filled
+        Whether values that were measured fade where others were filled in.
     colormap, limits, percentiles, manual_limits
         The scale, and whether its ends were set by hand.
     """
@@ -56,6 +64,9 @@ class Painting:
         self.colouring = Colouring()
         self.quantity: Quantity = "mean"
         self.fade = 0.0
+        self.view: View = "raw"
+        self.only_filled = False
+        self._beside = Beside(session.viewer)
         self.colormap: str = COLORMAPS[0]
         self.percentiles = (1.0, 99.0)
         self.limits = (0.0, 1.0)
@@ -96,9 +107,43 @@ class Painting:
     def set_quantity(self, quantity: Quantity) -> None:
         """Show the "mean" or its "std" where a gene was predicted."""
         self.quantity = quantity
+        if quantity == "std" and self.view == "both":
+            self.view = "imputed"  # two halves are on one scale
         if self.colouring.result:
             self.manual_limits = False  # a spread has a scale of its own
         self._recolour()
+
+    def set_view(self, view: View) -> None:
+        """Show of a gene that was imputed what was measured, what is imputed, or both.
+
+        Raises
+        ------
+        StdiffError
+            Where this version of napari cannot show so many layers side by side.
+        """
+        self.view = view
+        try:
+            self._recolour()
+        except StdiffError:
+            self.view = "imputed"
+            self._recolour()
+            raise
+
+    @property
+    def shows_imputed(self) -> bool:
+        """Whether the colours are those of a gene that was imputed, in whichever view."""
+        known, shown = self._session.imputations, self.colouring
+        return shown.kind == "gene" and known.of(shown.name) is not None
+
+    def flip(self) -> None:
+        """Show what was measured in place of what is imputed, or the other way round."""
+        self.set_view("raw" if self.view == "imputed" else "imputed")
+
+    def set_only_filled(self, only: bool) -> None:
+        """Fade what was measured of a gene that was imputed, or draw it in full."""
+        self.only_filled = only
+        if self.colouring.filled is not None:
+            self._paint()
 
     def set_fade(self, share: float) -> None:
         """Fade this share (0 to 1) of the cells, the least sure ones, of a predicted gene."""
@@ -137,9 +182,11 @@ class Painting:
         """Return the colouring by what is measured, or else predicted."""
         assert self._values is not None
         results = self._session.results
-        if choice == "gene" and not self._values.measures(name):
+        if choice == "gene":
             virtual = {key: predicted(r, name, self.quantity) for key, r in results.items()}
-            found = predicted_colouring(self._session, name, virtual, self.quantity)
+            found = colouring_of_cells(
+                self._session, self._values, name, virtual, self.quantity, self.view
+            )
             if found is not None:
                 return found
         return self._values.colour_by(choice, name, results, self.quantity)
@@ -149,7 +196,7 @@ class Painting:
         if colouring.continuous and not self.manual_limits:
             self.limits = colouring.span(self.percentiles)
         self._cover()
-        fading = colouring.trust(self.fade)
+        fading = colouring.trust(self.fade, self.only_filled)
         bar_shown = False
         for section in self.sections:
             layer = section.painted
@@ -159,7 +206,8 @@ class Painting:
                 section.trust = None if fading is None else fading[section.rows]
             self.paint(layer, self._values_of(section), section.trust)
             if section.covered:
-                tell_cells(layer, self._session.predictions, colouring.name, section.rows)
+                tell_cells(layer, self._session, colouring, section.rows)
+                self._paint_pair(section, layer)
             if not colouring.continuous:
                 continue
             if section.trust is None:
@@ -168,23 +216,43 @@ class Painting:
         self._caption = build.caption(self._session.viewer, self.title, self._caption)
         self.colours_changed.emit()
 
+    def _paint_pair(self, section: Section, cover: Points) -> None:
+        """Mark what was filled in, and paint what was measured in the left half."""
+        colouring, left = self.colouring, section.points
+        if colouring.filled is not None:
+            build.mark(cover, colouring.filled[section.rows])
+        if section.paired and left is not None and colouring.other is not None:
+            self.paint(left, colouring.other[section.rows])
+            build.show_bar(left, False)
+
     def _cover(self) -> None:
-        """Show a predicted gene in a layer of its own in the place of the measured cells."""
-        wanted = bool(self.colouring.result)
-        changing = [s for s in self.sections if not s.virtual and s.covered != wanted]
+        """Show what was predicted in layers of its own, in the place of the measured cells."""
+        look = self._look()
+        paired = look is build.IMPUTED and self.view == "both"
+        measured = [s for s in self.sections if not s.virtual]
+        changing = [s for s in measured if s.cover_look is not look or s.paired != paired]
         if not changing:
             return
         self._busy = True
         try:
-            if not wanted:
-                uncover(changing, self._session.viewer)
-            for section in changing if wanted else ():
-                section.covered = True
+            if not paired:
+                self._beside.leave()
+            uncover([s for s in changing if s.covered], self._session.viewer)
+            for section in changing if look is not None else ():
+                section.cover_look, section.paired = look, paired
                 self._draw(section)
                 hand_over(self._session.viewer, section.points, section.cover)
         finally:
             self._busy = False
         self._arrange()
+        if paired:
+            self._beside.show(measured)
+
+    def _look(self) -> build.Look | None:
+        """Return how the layers of results are drawn; None where the measured cells are shown."""
+        if not self.colouring.result:
+            return None
+        return build.PREDICTED if self.colouring.filled is None else build.IMPUTED
 
     def paint(self, layer: Points, values: np.ndarray, trust: np.ndarray | None = None) -> None:
         """Colour `layer` by (cells,) `values` of the present choice; cells fade with `trust`."""
@@ -207,7 +275,7 @@ class Painting:
     @property
     def title(self) -> str:
         """What the colours show, in a few words."""
-        return title_of(self.colouring, self.quantity, self._session)
+        return title_of(self.colouring, self.quantity, self._session, self.view)
 
     def _values_of(self, section: Section) -> np.ndarray:
         if self.colouring.kind == "none":

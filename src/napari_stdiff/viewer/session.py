@@ -18,6 +18,7 @@ from ..data.read_config import ReadConfig
 from ..data.tissue import Tissue
 from ..data.virtual import VirtualSection
 from .cell_results import CellResults
+from .imputations import Imputations
 from .predictions import Predictions
 from .saving import NO_RESULTS, NO_STORE, NOT_ASKED, Kept, Place
 
@@ -59,6 +60,8 @@ class Session:
         The coordinate system that the store has for those other places, or "".
     predictions
         Genes that were predicted in the tissue's own cells.
+    imputations
+        Values of measured genes that were filled in.
     of_cells
         Every kind of result about the tissue's own cells.
     reference
@@ -86,7 +89,8 @@ class Session:
         self.writing = threading.Lock()
         self._kept = {False: self._keep(), True: self._keep()}
         self.predictions = Predictions(self)
-        self.of_cells: tuple[CellResults[Any], ...] = (self.predictions,)
+        self.imputations = Imputations(self)
+        self.of_cells: tuple[CellResults[Any], ...] = (self.predictions, self.imputations)
         self.reference: AnnData | None = None
         weakref.finalize(viewer, self._close).atexit = False  # Qt is gone by then
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import napari
-import numpy as np
 from qtpy.QtWidgets import QApplication
 
 from ..compute.errors import StdiffError
 from ..data.imputed import Imputed
-from ..data.predicted import PredictedGenes, Reliability
+from ..data.predicted import PredictedGenes
 from ..data.read_config import ReadConfig
 from ..data.reading import read as read_tissue
 from ..data.tissue import Tissue
@@ -51,7 +49,8 @@ def show(
         Gene or obs column; types, regions or a telling gene if None.
     results
         Virtual sections, predicted genes and imputed values to show with those of the store; they
-        are not saved. What was measured of an imputed gene is called "GENE (measured)".
+        are not saved. Imputed genes are shown with what was filled in; key i shows what was
+        measured.
     screenshot
         A ``.png`` path: the canvas is written there, the whole window beside it as
         ``<name>_window.png``, and the viewer is closed.
@@ -75,7 +74,7 @@ def show(
     if isinstance(data, Tissue):
         tissue, store = data, data.origin.path or None
     else:
-        tissue = read_tissue(data, config)
+        tissue = read_tissue(data, config, gaps=True)
     viewer = napari.Viewer(title="napari-stdiff", show=True)
     try:
         session = _fill(viewer, tissue, store, config, results, color)
@@ -113,33 +112,18 @@ def _fill(
     )
     settle()
     dock.raise_()
-    session.set_tissue(_apart(tissue, results), store, config)
+    session.set_tissue(tissue, store, config)
     for result in results:
         if isinstance(result, VirtualSection):
             session.add_result(result, persist=False)
+        elif isinstance(result, PredictedGenes):
+            session.predictions.keep(result, persist=False)
         else:
-            session.predictions.keep(_as_predicted(result), persist=False)
+            session.imputations.keep(result, persist=False)
+            session.stack.set_view("imputed")
     if color is not None:
         colour(session, color)
     return session
-
-
-def _apart(tissue: Tissue, results: Sequence[Any]) -> Tissue:
-    """Return the tissue with what was measured of imputed genes under another name."""
-    imputed = {str(g) for r in results if isinstance(r, Imputed) for g in r.genes}
-    names = [f"{g} (measured)" if str(g) in imputed else str(g) for g in tissue.genes]
-    return replace(tissue, genes=np.array(names, dtype=object)) if imputed else tissue
-
-
-def _as_predicted(result: PredictedGenes | Imputed) -> PredictedGenes:
-    """Return imputed values as genes to be drawn; of those never checked nothing is expected."""
-    if isinstance(result, PredictedGenes):
-        return result
-    trust = result.reliability
-    known = (np.nan_to_num(part) for part in (trust.expected, trust.low, trust.high))
-    return PredictedGenes(
-        result.name, result.prediction, result.names, Reliability(*known), result.record
-    )
 
 
 def colour(session: Session, name: str) -> None:

@@ -13,6 +13,7 @@ from . import layers as build
 from .arrange import Section, make_layers, nice_spacing, place_section, stand_apart
 from .cameras import Cameras
 from .colors import Colouring, Values
+from .cover import KEY
 from .painting import Painting
 from .scrub import Scrubber
 
@@ -56,10 +57,13 @@ class Stack(Painting):
         session.opened.connect(self._on_opened)
         session.tissue_changed.connect(self._on_tissue)
         session.results_changed.connect(self._on_results)
-        session.predictions.changed.connect(self._on_predictions)
+        for known in session.of_cells:
+            known.changed.connect(self._on_predictions)
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.dims.events.ndisplay.connect(self._on_camera)
         build.camera_of(viewer).events.angles.connect(self._on_camera)
+        if KEY not in map(str.lower, map(str, viewer.keymap)):  # nor is a user's own key taken
+            viewer.bind_key(KEY, self._on_key)
         if session.tissue is not None:
             self._on_opened()
 
@@ -75,8 +79,10 @@ class Stack(Painting):
         """Genes that can be shown: the measured ones, then those only predicted."""
         known = self._values.genes if self._values else []
         seen = set(known)
-        extra = [g for g in self._session.predictions.genes if g not in seen]
-        seen.update(extra)
+        extra: list[str] = []
+        for known_of_cells in self._session.of_cells:
+            extra += [g for g in known_of_cells.genes if g not in seen]
+            seen.update(extra)
         for result in self._session.results.values():
             extra += [g for g in map(str, result.prediction.genes) if g not in seen]
             seen.update(extra)
@@ -182,6 +188,13 @@ class Stack(Painting):
         if aside or not (flat or min(depth) <= section.z <= max(depth)):
             self._cameras.widen()
 
+    def _on_key(self, viewer: Any) -> None:
+        """Flip between measured and imputed, where that can be seen."""
+        if self.shows_imputed:
+            self.flip()
+        else:
+            viewer.status = f"Key {KEY} flips a gene that was imputed; none is shown."
+
     # In step with the session and the viewer ----------------------------------------------
 
     def _on_opened(self) -> None:
@@ -192,6 +205,8 @@ class Stack(Painting):
         self._side = self._side_shown()  # nothing has turned the camera of a new viewer yet
         self._values = None if tissue is None else Values(tissue)
         self.colouring, self.manual_limits = Colouring(), False
+        self._beside.leave()
+        self.view, self.only_filled = "raw", False  # nothing stands for what was measured
         if tissue is None:
             self.sections_changed.emit()
             return
@@ -273,7 +288,9 @@ class Stack(Painting):
     def _on_removed(self, event: Any) -> None:
         """Forget a layer that the user removed."""
         for section in self._sections.values():
-            if event.value in (section.points, section.cover):
+            if section.twin is event.value:
+                section.twin = None
+            elif event.value in (section.points, section.cover):
                 shown = event.value is section.painted
                 if event.value is section.points:
                     section.points = None

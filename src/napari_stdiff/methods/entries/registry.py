@@ -45,6 +45,9 @@ _PLACES: dict[str, str] = {
     "mean": "closed_form:MeanMethod",
 }
 
+# Those that also learn from a reference, said here so that a dock need not import them.
+WITH_REFERENCE: tuple[EntryMethodName, ...] = ("spotdiff", "spotdiff-paper")
+
 
 def entry_methods() -> tuple[str, ...]:
     """Return the ids of the methods that fill in entries, the default first."""

@@ -23,6 +23,7 @@ from ..colors import COLORMAPS, Choice, useful_columns
 from ..fields import NoWheel, PlainSpinBox, tame
 from ..session import Session
 from .gene_box import GeneBox
+from .imputed_panel import ImputedPanel
 from .legend import Legend
 from .trust import TrustPanel
 from .view_panel import narrow
@@ -64,6 +65,7 @@ class ColourPanel(QWidget):
             "it is (standard deviation)"
         )
         self.trust = TrustPanel(session, session.predictions)
+        self.imputed = ImputedPanel(session)
         self.low, self.high = PlainSpinBox(), PlainSpinBox()
         for box, what in ((self.low, "Lower"), (self.high, "Upper")):
             box.setRange(-1e9, 1e9)
@@ -116,6 +118,7 @@ class ColourPanel(QWidget):
         inner.addLayout(_row((self.colormap, 1), (self.quantity, 1)))
         column.addWidget(self.scale)
         column.addWidget(self.trust)
+        column.addWidget(self.imputed)
         self.message.hide()
 
     def refresh_choices(self) -> None:
@@ -150,6 +153,7 @@ class ColourPanel(QWidget):
             self.quantity.setCurrentIndex(0 if stack.quantity == "mean" else 1)
             self.scale.setVisible(colouring.continuous)
             self.trust.refresh()
+            self.imputed.refresh()
             lo, hi = stack.limits
             least, most = colouring.span((0.0, 100.0))
             self.range.setRange(min(least, lo), max(most, hi))

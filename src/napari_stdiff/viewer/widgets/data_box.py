@@ -111,11 +111,13 @@ class DataBox(QWidget):
             self._columns[key].set_choices([*words, *columns])
         depths = tissue.section_z.values()
         low, high = min(depths), max(depths)
+        gaps = tissue.missing is not None
         where = f"z from {low:.4g} to {high:.4g}" if high > low else f"z = {low:.4g}"
         self.about.setText(
             f"{len(depths)} section{'s' * (len(depths) != 1)}, {tissue.n_cells:,} cells, "
             f"{tissue.n_genes:,} genes ({tissue.values}); "
             f"{where}{unit_words(tissue.unit)}."
+            + (" Some values are missing (NaN): only Impute takes such data." if gaps else "")
         )
         keys = ", ".join(f"{role}: {key}" for role, key in tissue.origin.keys.items())
         self.detected.setText("\n".join(part for part in (keys, *tissue.origin.notes) if part))
@@ -137,7 +139,7 @@ class DataBox(QWidget):
         def work(monitor: Monitor) -> Tissue:
             from ...data.reading import read
 
-            tissue = read(data, config)
+            tissue = read(data, config, gaps=True)  # a task that takes none says so
             monitor.check()
             return tissue
 

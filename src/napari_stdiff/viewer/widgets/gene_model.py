@@ -236,6 +236,11 @@ class GeneModel(QAbstractListModel):
         return "not measured" if mark == "in neither" and not self._reference_known else mark
 
     def _tip(self, gene: str, trust: Trust | None) -> str:
+        if trust is not None and self.tickable == "measured":  # what was imputed was measured
+            return (
+                f"<p>Imputed; its hidden values reached r {two_digits(trust.expected)}, which is "
+                f"{trust.badge}. Press Enter to tick it, click its name to show it.</p>"
+            )
         if trust is not None:
             return (
                 f"<p>Predicted, not measured; {trust.badge} reliability. Expected Pearson with "

@@ -11,7 +11,7 @@ from qtpy.QtGui import QColor, QImage, QPainter, QPaintEvent
 from qtpy.QtWidgets import QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from ..colors import UNKNOWN
-from ..layers import GENERATED, PREDICTED, VIRTUAL
+from ..layers import COVERS, GENERATED, VIRTUAL
 from ..stack import Stack
 
 
@@ -94,11 +94,13 @@ class Legend(QWidget):
             rows = (len(colouring.palette) + 1) // 2
             self.frame.setFixedHeight(min(120, 24 + 17 * rows))
         parts = []
-        for look in (VIRTUAL, GENERATED, PREDICTED):
-            covered = look is PREDICTED and bool(colouring.result)
-            if covered or any(section.look is look for section in stack.sections):
+        sections = stack.sections
+        for look in (VIRTUAL, GENERATED, *COVERS):
+            if any(look in (section.look, section.cover_look) for section in sections):
                 parts.append(f"<span style='color:{look.colour}'>{look.mark}</span> {look.told}")
-        if any(section.trust is not None for section in stack.sections):
+        if stack.only_filled and colouring.filled is not None:
+            parts.append("faded: measured")
+        elif any(section.trust is not None for section in sections):
             parts.append("faded: less to be trusted")
         if has_unknown(stack):
             parts.append(f"<span style='color:{UNKNOWN}'>■</span> no value")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 from typing import Any
 
 from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from ..cell_results import CellResults
-from ..cover import two_digits
 from ..fields import NoWheel, tame
 from ..session import Session
 from .badges import badge_icon
@@ -46,7 +46,7 @@ class TrustPanel(QWidget):
             self.quantity.addItem(words, key)
         self.quantity.setToolTip(
             "<p>The mean of each cell, or how unsure it is: mean ± 1.28 spreads holds 80 % of "
-            "the cells of genes that were hidden to find out.</p>"
+            "the values that were hidden to find out.</p>"
         )
         tame(self.quantity, NoWheel(self))
         self.fade = ValueSlider(0.0, 100.0, suffix=" %")
@@ -76,12 +76,10 @@ class TrustPanel(QWidget):
         self.setVisible(shown)
         if not shown:
             return
-        badge, expected, low, high = known.expected(colouring.name)
+        badge, _, low, high = known.expected(colouring.name)
         self.badge.setPixmap(badge_icon(badge).pixmap(16, 16))
-        self.words.setText(
-            f"<b>{escape(colouring.name)}</b>: {badge} reliability, expected r "
-            f"{two_digits(expected)} ({low:.2f} to {high:.2f})"
-        )
+        ends = f" ({low:.2f} to {high:.2f})" if math.isfinite(low + high) else ""
+        self.words.setText(f"<b>{escape(colouring.name)}</b>: {known.words(colouring.name)}{ends}")
         self.quantity.setCurrentIndex(0 if stack.quantity == "mean" else 1)
         self.fade.show_value(round(100 * stack.fade, 3))
         self.fade.setEnabled(colouring.confidence is not None)

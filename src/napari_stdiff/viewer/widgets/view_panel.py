@@ -25,7 +25,7 @@ from qtpy.QtWidgets import (
 
 from ..arrange import Section
 from ..fields import NoWheel, PlainSpinBox, tame
-from ..layers import PREDICTED
+from ..layers import IMPUTED
 from ..session import Session
 
 _KEY = Qt.ItemDataRole.UserRole
@@ -215,10 +215,11 @@ class SectionList(QTreeWidget):
 
     def _say_what(self, item: QTreeWidgetItem, section: Section) -> None:
         """Say whether the cells show what was measured or what was predicted for them."""
-        look = PREDICTED if section.covered else section.look
+        look = section.cover_look or section.look
         item.setText(2, look.word)
         kind = f"{section.look.word} cells"
-        said = f"{kind}, showing a predicted gene" if section.covered else kind
+        shown = "an imputed gene" if look is IMPUTED else "a predicted gene"
+        said = f"{kind}, showing {shown}" if section.covered else kind
         for column in range(self.columnCount()):
             item.setToolTip(column, f"{section.name}: {len(section.coords):,} {said}")
         item.setForeground(2, QBrush(QColor(look.colour)) if section.covered else _plain(section))
