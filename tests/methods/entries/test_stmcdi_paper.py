@@ -251,7 +251,7 @@ def test_a_tissue_without_gaps_is_handed_back() -> None:
 def test_sizes_that_do_not_fit_into_memory_are_refused(
     visible: Visible, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = "napari_stdiff.methods.entries.stmcdi_paper.free_mib"
+    module = "napari_stdiff.methods.entries.paper.settled.free_mib"
     monkeypatch.setattr(module, lambda device: 10.0)
     with pytest.raises(StdiffError, match=r"GiB of memory.*batch size"):
         fitted(visible)

@@ -11,7 +11,7 @@ silent, is listed in `spot.printed`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -28,12 +28,13 @@ from ...data.prediction import Prediction
 from ...data.visible import Visible
 from ..base import Cost, collect, complete
 from ..files import read_model, write_model
-from ..genes.paper.needs import counted, free_mib
+from ..genes.paper.needs import counted
 from ..network import put_weights, weights_of
-from ..scaling import Scaled, Sizes, Speed, scale, seconds_each, spelled
+from ..scaling import Scaled, Speed, seconds_each, spelled
 from .base import EntryMethod
 from .files import refuse_other_visible, visible_tie
 from .integration import STEPS, Integration
+from .paper.settled import as_printed, in_force, likely_speed, refuse_too_large, scaled
 from .settings import EntrySettings
 from .spot.drawing import Drawing, schedule
 from .spot.known import Known, Shown
@@ -43,8 +44,6 @@ from .spot.printed import DEVIATIONS, PRESET
 from .spot.training import Training
 from .text import Speaker
 
-_FASTEST = 1e-3  # learning rate of a scaled run at most
-_LEAST_DEPTH = 2  # blocks of a scaled run at least
 _LEAST_OMEGA = 60  # steps of the integration network in a scaled run at least
 _FOLDS = 5  # in which visible entries are hidden to denoise them
 _TIMED = 512  # spots that a sampling step is timed on
@@ -93,16 +92,11 @@ class SpotdiffPaper(EntryMethod):
     def fit(self, visible: Visible, config: EntrySettings, monitor: Monitor) -> Self:
         """Train the integration network, then the transformer, on the visible entries."""
         self.trained, self.scaled = None, None
-        self.config, self.visible = _as_printed(config), visible
+        self.config, self.visible = as_printed(config, PRESET), visible
         self._refuse_unknown()
         device = choose_device(self.config.device)
-        cost, free = needs(self.config, visible), free_mib(device)
-        if cost.memory_mib > free:
-            raise StdiffError(
-                f"{self.title} on {visible.n_cells} spots and {visible.n_genes} genes needs about "
-                f"{cost.memory_mib / 1024:.0f} GiB of memory where {free / 1024:.0f} are free; "
-                "impute fewer genes, or say a smaller width or batch size."
-            )
+        cost = needs(self.config, visible)
+        refuse_too_large(self.title, visible, cost, device)
         words = f"{counted(cost.parameters)}, about {spelled(cost.seconds)} in all"
         monitor.step(0, 100, f"{words} and {cost.memory_mib:.0f} MiB")
         integration = None
@@ -240,9 +234,9 @@ class SpotdiffPaper(EntryMethod):
         With `scale_to` they are those of the sizes that are likely to be taken; the fit, which
         times its steps, may come to others.
         """
-        said = _as_printed(config)
+        said = as_printed(config, PRESET)
         if said.scale_to:
-            sizes = _scaled(config, said, partial(_estimated_speed, said, visible))
+            sizes = scaled(config, said, partial(_estimated_speed, said, visible))
             said = said.model_copy(update=asdict(sizes.used))
         cost = needs(said, visible)
         return replace(cost, seconds=min(cost.seconds, said.scale_to or cost.seconds))
@@ -334,14 +328,8 @@ class SpotdiffPaper(EntryMethod):
 
     def _scale_down(self, training: Training, config: EntrySettings, monitor: Monitor) -> None:
         """Take smaller sizes, that end near the time asked for, and steps that make up for it."""
-        full = self.config
-        self.scaled = _scaled(config, full, partial(self._speed, training, monitor))
-        used = self.scaled.used
-        self.config = full.model_copy(update=asdict(used))
-        if not config.learning_rate:
-            longer = full.epochs / used.epochs
-            rate = min(full.learning_rate * longer, max(_FASTEST, full.learning_rate))
-            self.config = self.config.model_copy(update={"learning_rate": rate})
+        self.scaled = scaled(config, self.config, partial(self._speed, training, monitor))
+        self.config = in_force(config, self.config, self.scaled)
 
     def _speed(self, training: Training, monitor: Monitor, width: int, depth: int) -> Speed:
         """Time training and denoising, or estimate them where a trial would take too long."""
@@ -375,28 +363,5 @@ class SpotdiffPaper(EntryMethod):
         return Speed(epoch, seconds_each(evaluated, lasts) * float(calls))
 
 
-def _as_printed(config: EntrySettings) -> EntrySettings:
-    """Return `config` where what was not said, or is 0, is as printed or as it is filled in."""
-    told = config.filled(**PRESET)
-    told = told.model_copy(update={n: v for n, v in PRESET.items() if not getattr(told, n)})
-    steps = told.sampler_steps if "sampler_steps" in config.model_fields_set else told.noise_steps
-    return told.model_copy(update={"sampler_steps": min(steps, told.noise_steps)})
-
-
-def _sizes(said: EntrySettings) -> Sizes:
-    return Sizes(**{f.name: getattr(said, f.name) for f in fields(Sizes)})
-
-
-def _scaled(config: EntrySettings, said: EntrySettings, timed: Any) -> Scaled:
-    kept = "sampler_steps" in config.model_fields_set
-    least = min(_LEAST_DEPTH, said.depth)
-    return scale(_sizes(said), said.scale_to, timed, steps_said=kept, least_depth=least)
-
-
 def _estimated_speed(said: EntrySettings, visible: Visible, width: int, depth: int) -> Speed:
-    """Return how quick a network of these sizes is likely to be, without a trial."""
-    sized = said.model_copy(update={"width": width, "depth": depth, "sampler_steps": 1})
-    learned = needs(sized, visible, epochs=1).seconds
-    nothing = needs(sized, visible, epochs=0).seconds
-    once = needs(sized.model_copy(update={"draws": 0}), visible, epochs=0).seconds
-    return Speed(learned - nothing, nothing - once)
+    return likely_speed(lambda s, epochs: needs(s, visible, epochs=epochs), said, width, depth)

@@ -11,7 +11,7 @@ weights, AdamW, the printed sizes. What is put right or filled in is listed in
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -27,9 +27,9 @@ from ...data.prediction import Prediction
 from ...data.visible import Visible
 from ..base import Cost, collect, complete
 from ..files import read_model, write_model
-from ..genes.paper.needs import counted, free_mib
+from ..genes.paper.needs import counted
 from ..network import put_weights, weights_of
-from ..scaling import Scaled, Sizes, Speed, scale, seconds_each, spelled
+from ..scaling import Scaled, Speed, seconds_each, spelled
 from .base import EntryMethod
 from .files import refuse_other_visible, visible_tie
 from .graph import Graph
@@ -37,11 +37,10 @@ from .paper.drawing import Drawing
 from .paper.needs import Amount, needs, shape_of
 from .paper.printed import DEVIATIONS, PRINTED
 from .paper.score_network import StmcdiNetwork
+from .paper.settled import as_printed, in_force, likely_speed, refuse_too_large, scaled
 from .paper.training import Training
 from .settings import EntrySettings
 
-_FASTEST = 1e-3  # learning rate of a scaled run at most
-_LEAST_DEPTH = 2  # blocks of a scaled run at least
 _TIMED_SPOTS = 512  # that a sampling step is timed on
 _FOLDS = 5  # in which visible entries are hidden to denoise them
 _IN_FORCE = (
@@ -80,16 +79,11 @@ class StmcdiPaper(EntryMethod):
     def fit(self, visible: Visible, config: EntrySettings, monitor: Monitor) -> Self:
         """Train on the visible entries; refuses what does not fit into memory."""
         self.trained, self.scaled = None, None
-        self.config, self.visible = _as_printed(config), visible
+        self.config, self.visible = as_printed(config, PRINTED), visible
         _refuse_unseen(visible)
         self.device = choose_device(self.config.device)
-        cost, free = _needed(self.config, visible), free_mib(self.device)
-        if cost.memory_mib > free:
-            raise StdiffError(
-                f"{self.title} on {visible.n_cells} spots and {visible.n_genes} genes needs about "
-                f"{cost.memory_mib / 1024:.0f} GiB of memory where {free / 1024:.0f} are free; "
-                "impute fewer genes, or say a smaller width or batch size."
-            )
+        cost = _needed(self.config, visible)
+        refuse_too_large(self.title, visible, cost, self.device)
         with monitor.stage("Graph", 0.03):
             self.graph = Graph.of(visible, self.config.neighbours)
         training = self._training()
@@ -183,10 +177,10 @@ class StmcdiPaper(EntryMethod):
         With `scale_to` they are those of the sizes that are likely to be taken; the fit, which
         times its steps, may come to others.
         """
-        said = _as_printed(config)
+        said = as_printed(config, PRINTED)
         if said.scale_to:
             timed = partial(_estimated_speed, said, visible)
-            sizes = _scaled(config, said, timed)
+            sizes = scaled(config, said, timed)
             said = said.model_copy(update=asdict(sizes.used))
         cost = _needed(said, visible)
         return replace(cost, seconds=min(cost.seconds, said.scale_to or cost.seconds))
@@ -215,15 +209,8 @@ class StmcdiPaper(EntryMethod):
 
     def _scale_down(self, training: Training, config: EntrySettings, monitor: Monitor) -> None:
         """Take smaller sizes, that end near the time asked for, and steps that make up for it."""
-        full = self.config
-        timed = partial(self._speed, training, monitor)
-        self.scaled = _scaled(config, full, timed)
-        used = self.scaled.used
-        self.config = full.model_copy(update=asdict(used))
-        if not config.learning_rate:
-            longer = full.epochs / used.epochs
-            rate = min(full.learning_rate * longer, max(_FASTEST, full.learning_rate))
-            self.config = self.config.model_copy(update={"learning_rate": rate})
+        self.scaled = scaled(config, self.config, partial(self._speed, training, monitor))
+        self.config = in_force(config, self.config, self.scaled)
 
     def _speed(self, training: Training, monitor: Monitor, width: int, depth: int) -> Speed:
         """Time training and denoising, or estimate them where a trial would take too long."""
@@ -255,24 +242,6 @@ class StmcdiPaper(EntryMethod):
         return Speed(epoch, seconds_each(evaluated, lasts) * float(calls))
 
 
-def _as_printed(config: EntrySettings) -> EntrySettings:
-    """Return `config` where what was not said, or is 0, is as printed."""
-    told = config.filled(**PRINTED)
-    told = told.model_copy(update={n: v for n, v in PRINTED.items() if not getattr(told, n)})
-    steps = told.sampler_steps if "sampler_steps" in config.model_fields_set else told.noise_steps
-    return told.model_copy(update={"sampler_steps": min(steps, told.noise_steps)})
-
-
-def _sizes(said: EntrySettings) -> Sizes:
-    return Sizes(**{f.name: getattr(said, f.name) for f in fields(Sizes)})
-
-
-def _scaled(config: EntrySettings, said: EntrySettings, timed: Any) -> Scaled:
-    kept = "sampler_steps" in config.model_fields_set
-    least = min(_LEAST_DEPTH, said.depth)
-    return scale(_sizes(said), said.scale_to, timed, steps_said=kept, least_depth=least)
-
-
 def _needed(said: EntrySettings, visible: Visible, *, epochs: int | None = None) -> Cost:
     """Estimate the cost of a run of exactly these settings."""
     amount = Amount.of(visible, denoise=said.denoise)
@@ -280,12 +249,7 @@ def _needed(said: EntrySettings, visible: Visible, *, epochs: int | None = None)
 
 
 def _estimated_speed(said: EntrySettings, visible: Visible, width: int, depth: int) -> Speed:
-    """Return how quick a network of these sizes is likely to be, without a trial."""
-    sized = said.model_copy(update={"width": width, "depth": depth, "sampler_steps": 1})
-    learned = _needed(sized, visible, epochs=1).seconds
-    nothing = _needed(sized, visible, epochs=0).seconds
-    once = _needed(sized.model_copy(update={"draws": 0}), visible, epochs=0).seconds
-    return Speed(learned - nothing, nothing - once)
+    return likely_speed(lambda s, epochs: _needed(s, visible, epochs=epochs), said, width, depth)
 
 
 def _nothing(like: np.ndarray) -> np.ndarray:

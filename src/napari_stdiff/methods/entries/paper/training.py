@@ -59,9 +59,6 @@ class Training:
     def loss(self, net: nn.Module, rows: Tensor, generator: torch.Generator) -> Tensor:
         """Return the mean squared error at the hidden entries of a batch.
 
-        The network's output is the noise rotated with the clean value, so the error of either
-        counts where it can be told.
-
         Parameters
         ----------
         net
@@ -82,14 +79,7 @@ class Training:
         asked, kept = tokens_of(hidden[:n]), tokens_of(seen[:n] & ~hidden[:n])
         remasked = masks_latent(said.mask_phase)
         cond = net.condition(x[:n], latent[:n], kept, asked, remasked=remasked)
-        x0 = asked.of(x[:n])
-        sigma = self._process.training_sigmas(n, generator).to(x0)
-        eps = torch.randn(x0.shape, generator=generator, dtype=x0.dtype).to(self._device)
-        noised = self._process.encode(x0, sigma, eps)
-        s = sigma[:, None]
-        unit = (1 + s**2).sqrt()
-        out = net(noised / unit, self._process.level(sigma), cond)
-        wrong = (out - (eps - s * x0) / unit) ** 2
+        wrong = self._process.off(net, asked.of(x[:n]), cond, generator)
         return wrong.where(asked.there, 0.0).sum() / asked.there.sum()
 
     def run(

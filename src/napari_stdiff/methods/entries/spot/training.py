@@ -70,9 +70,6 @@ class Training:
     def loss(self, net: nn.Module, rows: Tensor, generator: torch.Generator) -> Tensor:
         """Return the mean squared error at the hidden entries of a batch.
 
-        The network's output is the noise rotated with the clean value, so the error of either
-        counts where it can be told.
-
         Parameters
         ----------
         net
@@ -98,13 +95,7 @@ class Training:
             )
             fused = self._known.fused(self._x[at], shown.to(self._x))
             cond = net.condition(self._x[at], shown.to(self._x), hidden.to(self._x), told, fused)
-        x0, n = self._x[at], len(at)
-        sigma = self._process.training_sigmas(n, generator).to(x0)
-        eps = torch.randn(x0.shape, generator=generator, dtype=x0.dtype).to(x0.device)
-        s = sigma[:, None]
-        unit = (1 + s**2).sqrt()
-        out = net(self._process.encode(x0, sigma, eps) / unit, self._process.level(sigma), cond)
-        wrong = (out - (eps - s * x0) / unit) ** 2 * cond.asked
+        wrong = self._process.off(net, self._x[at], cond, generator) * cond.asked
         return wrong.sum() / cond.asked.sum().clamp(min=1)
 
     def run(

@@ -51,6 +51,19 @@ class Rotated(Ddpm):
         """Return 1 + 1 / s^2: the squared error of x0 becomes that of noise and x0 together."""
         return 1 + sigma**-2
 
+    def off(self, net: Network, x0: Tensor, cond: Any, generator: torch.Generator) -> Tensor:
+        """Return the (n, values) squared errors of the output at random steps and noise.
+
+        The output is the noise rotated with the clean value, so the error of either counts where
+        it can be told.
+        """
+        sigma = self.training_sigmas(len(x0), generator).to(x0)
+        eps = torch.randn(x0.shape, generator=generator, dtype=x0.dtype).to(x0.device)
+        s = sigma[:, None]
+        unit = (1 + s**2).sqrt()
+        out = net(self.encode(x0, sigma, eps) / unit, self.level(sigma), cond)
+        return (out - (eps - s * x0) / unit) ** 2
+
     def before(self, sigma: Tensor) -> Tensor:
         """Return the (n,) noise levels one step below, 0 below the first."""
         steps = torch.searchsorted(self.table, sigma.cpu().double() * (1 - 1e-6))
