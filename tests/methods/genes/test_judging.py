@@ -69,3 +69,18 @@ def test_a_gene_has_no_say_in_the_way_that_its_deviation_is_of(judgement: Judgem
     found = trials.deviations(group)
     assert (found[:, group == 0] > 0).all()  # the second way's, whatever group 0 would like
     assert (found[:, group != 0] == 0).all()
+
+
+def test_a_gain_within_its_standard_error_leaves_the_distribution_as_it_is(
+    judgement: Judgement,
+) -> None:
+    trials = Trials([(0.0, 1.0), (0.0, 1.1), (0.5, 1.0)], judgement)
+    quantiles = np.zeros((3, 200))
+    for gene in range(12):
+        trials.add(0, gene, 1.0, quantiles)
+        trials.add(1, gene, 0.95, quantiles)
+        trials.add(2, gene, 0.9 + (0.2 if gene % 2 else -0.2), quantiles)
+    assert trials.best() == 1  # of those without diffusion the better one
+    for gene in range(12):
+        trials.add(2, gene, 0.8 + (0.01 if gene % 2 else -0.01), quantiles)
+    assert trials.best() == 2

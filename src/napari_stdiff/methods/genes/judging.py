@@ -68,7 +68,7 @@ class Trials:
     Parameters
     ----------
     ways
-        What is tried, by name or number.
+        Strength and widening of each; a strength of 0 is the distribution as it is.
     judgement
         Of the genes.
     """
@@ -84,9 +84,22 @@ class Trials:
         self._deviations[way, :, gene] = quantiles.std(axis=0)
 
     def best(self, genes: np.ndarray | None = None) -> int:
-        """Return the way with the lowest loss on some genes; on all for None."""
+        """Return the way with the lowest loss on some genes; on all for None.
+
+        The distribution stays as it is unless the gain is more than its standard error over the
+        genes (the rule of one standard error; Breiman et al. 1984, section 3.4.3).
+        """
         losses = self._losses if genes is None else self._losses[:, genes]
-        return int(np.argmin(losses.sum(axis=1)))
+        total = losses.sum(axis=1)
+        best = int(np.argmin(total))
+        plain = min(
+            (way for way, (strength, _) in enumerate(self.ways) if strength == 0),
+            key=lambda way: total[way],
+            default=best,
+        )
+        gain = losses[plain] - losses[best]
+        doubt = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.inf
+        return best if gain.mean() > doubt else plain
 
     def deviations(self, group: np.ndarray) -> np.ndarray:
         """Return (cells, genes) deviations, each gene's by what genes of other groups choose."""
