@@ -47,7 +47,7 @@ def _first(accounts: Sequence[Account]) -> Bar:
             rest = best(account.first, score, [m for m in account.first if m not in OURS])
             if own is None or rest is None:
                 continue
-            margin = sign(score) * (own[1] - rest[1])
+            margin = sign(score) * (own[1] - rest[1]) + 0.0  # no minus before a zero
             good = margin >= 0 if rest[0] in STACKS else margin > 0
             reached.append(good)
             lines.append(

@@ -28,6 +28,8 @@ _SHADES = {
 _CELLS, _GENES = 150, 60  # of a heat map
 _UMAP = 1500  # cells of each kind
 _SHOWN = 3  # marker genes
+_COMMON = 0.2  # share of cells that a marker gene is above zero in
+_CASES = ("osmfish_stdiff", "osmfish_stdiff.sc", "fly_bdtnp.sc", "merfish", "starmap", "quick")
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,10 @@ class Shots:
 def draw_figures(
     accounts: Sequence[Account], folder: Path, work: Path, data: Path, say: Say
 ) -> list[Path]:
-    """Draw what the results allow into `folder`; return the files."""
+    """Draw what the results allow into `folder`; return the files.
+
+    Cells are shown of some cases: one picture of each kind of tissue says enough.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
@@ -73,7 +78,7 @@ def draw_figures(
             say(f"{made[-1]}")
 
     keep(shares(accounts), "shares")
-    for account in accounts:
+    for account in (a for a in accounts if a.case in _CASES):
         rows = account.first
         means = {m: v for m in shown(account) if (v := filled(rows[m], work)) is not None}
         if not means:
@@ -240,8 +245,8 @@ def marker_genes(account: Account, opened: EntryCase) -> np.ndarray:
     if visible.reference_columns is not None:
         order = visible.reference_columns[marker_order(visible)]
     else:
-        labels = opened.tissue.cell_type
-        labels = opened.tissue.layer if labels is None else labels
+        labels = opened.tissue.layer  # what differs between layers is seen in a map
+        labels = opened.tissue.cell_type if labels is None else labels
         z = visible.standardised(opened.truth)
         if labels is None:
             level = opened.truth.var(axis=0)
@@ -254,7 +259,7 @@ def marker_genes(account: Account, opened: EntryCase) -> np.ndarray:
         order = np.argsort(-level, kind="stable")
     # of a gene that is hardly expressed there is nothing to see
     common = (opened.truth > 0).mean(axis=0)
-    keep = [g for g in order if str(visible.genes[g]) in scored and common[g] > 0.05]
+    keep = [g for g in order if str(visible.genes[g]) in scored and common[g] > _COMMON]
     return np.array(keep, dtype=np.int64)
 
 
