@@ -72,7 +72,8 @@ def finish(qtbot: Any, dock: Any) -> None:
 
 def covers(dock: Any) -> list[Any]:
     every = dock.session.viewer.layers
-    return [layer for layer in every if (state_of(layer) or {}).get("role") == "imputed"]
+    found = [layer for layer in every if (state_of(layer) or {}).get("role") == "imputed"]
+    return [layer for layer in found if layer.visible]
 
 
 def in_sections(tissue: Tissue, values: np.ndarray) -> np.ndarray:
@@ -120,10 +121,22 @@ def test_press_run_see_it_flip_it(ready: Any, tissue: Tissue, qtbot: Any) -> Non
     qtbot.keyClick(ready.session.viewer.window._qt_window, Qt.Key.Key_I)
     assert stack.view == "imputed"
     assert stack.limits == limits
+    # side by side and back, sections hidden and shown meanwhile
+    ready.panel.buttons["both"].click()
+    for visible in (False, True):
+        stack.set_visible(stack.section(tissue.sections[0]), visible)
+        QApplication.processEvents()
+    assert len(covers(ready)) == len(tissue.sections)
+    assert "on both sides" in stack.title
+    for view in ("raw", "both", "imputed"):
+        ready.panel.buttons[view].click()
+        QApplication.processEvents()
+        assert stack.view == view
+    assert stack.limits == limits
     # the check, in words and figures
     told = ready.results.summary.text()
     assert "measured values were hidden, and predicted with r" in told
-    for words in ("RMSE", "MAE", "cosine", "near spots", "the gene's mean", "80 % intervals hold"):
+    for words in ("RMSE", "MAE", "cosine", "near spots", "gene's mean", "80 % intervals hold"):
         assert words in told
 
 

@@ -12,6 +12,7 @@ from ..data.tissue import Histology
 from ..data.virtual import VirtualSection
 from .layers import (
     GENERATED,
+    IMPUTED,
     MEASURED,
     VIRTUAL,
     Look,
@@ -49,7 +50,8 @@ class Section:
     paired
         Whether `points` show what was measured beside the cover, each in a half of the canvas.
     twin
-        The picture below the cover, in its half; None otherwise.
+        The picture below the cover, in its half; None otherwise. Cover and twin of an imputed
+        gene stay, hidden, while what was measured of it is shown.
     generated
         Whether its cells were made up within a measured section; it is then virtual as well.
     trust
@@ -127,16 +129,23 @@ class Section:
         """The layer that shows its cells now."""
         return self.cover if self.covered else self.points
 
+    def hides(self, layer: Layer) -> bool:
+        """Whether a layer is kept out of sight although the section is shown."""
+        return (
+            (layer is self.points and self.covered and not self.paired)
+            or (layer is self.cover and not self.covered)
+            or (layer is self.twin and not self.paired)
+        )
+
     def set_visible(self, visible: bool) -> None:
         """Show or hide its layers; of its cells only the layer that shows them now."""
         for layer in self.layers:
-            replaced = layer is self.points and self.covered and not self.paired
-            layer.visible = visible and not replaced
+            layer.visible = visible and not self.hides(layer)
 
     def set_size(self, diameter: float) -> None:
         """Draw its cells as large as measured ones of this diameter."""
-        for layer, look in ((self.points, self.look), (self.cover, self.cover_look)):
-            if layer is not None and look is not None:
+        for layer, look in ((self.points, self.look), (self.cover, self.cover_look or IMPUTED)):
+            if layer is not None:
                 layer.size = diameter * look.scale
 
     @property
@@ -181,8 +190,10 @@ def make_layers(section: Section, size: float, diameter: float) -> list[Layer]:
         made.append(section.cover)
     for layer in made:
         layer.visible = section.visible
-    if section.covered and not section.paired and section.points is not None:
-        section.points.visible = False
+    if section.covered:  # layers that were hidden meanwhile come back, and points give way
+        for layer in (section.points, section.cover, section.twin):
+            if layer is not None:
+                layer.visible = section.visible and not section.hides(layer)
     return made
 
 

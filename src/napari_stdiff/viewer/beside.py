@@ -13,6 +13,7 @@ from .layers import camera_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from napari.layers import Layer
 
     from .arrange import Section
 
@@ -62,19 +63,19 @@ class Beside:
             self._before = {key: getattr(grid, key) for key in keys}
             self._before["camera"] = (camera.center, camera.zoom)
         self._group()
-        for section in sections:
-            for pair in ((section.points, section.cover), (section.image, section.twin)):
-                if None not in pair:
-                    viewer.layers.link_layers(list(pair), _LINKED)
+        for pair in pairs_of(sections):
+            viewer.layers.link_layers(pair, _LINKED)
         grid.enabled = True
         viewer.reset_view(reset_camera_angle=False)
 
     def leave(self) -> None:
         """Go back to one canvas, the camera where it was."""
-        viewer, before = self._viewer(), self._before
+        viewer, before, sections = self._viewer(), self._before, self._sections
         self._before, self._sections = {}, ()
         if viewer is None or not before:
             return
+        for pair in pairs_of(sections):
+            viewer.layers.unlink_layers(pair)
         camera = camera_of(viewer)
         camera.center, camera.zoom = before.pop("camera")
         grid = grid_of(viewer)
@@ -105,6 +106,12 @@ class Beside:
                 "flip between measured and imputed instead."
             ) from error
         grid.shape = (1, 2)
+
+
+def pairs_of(sections: Sequence[Section]) -> list[list[Layer]]:
+    """Return the layers of the left half that have one in the right, each with that."""
+    every = [p for s in sections for p in ((s.points, s.cover), (s.image, s.twin))]
+    return [[left, right] for left, right in every if left is not None and right is not None]
 
 
 def grid_of(viewer: ViewerModel) -> Any:

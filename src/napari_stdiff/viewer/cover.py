@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .colors import Colouring, Quantity, Values, View
+from .layers import PREDICTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -88,18 +89,26 @@ def _imputed(
     )
 
 
-def uncover(sections: Iterable[Section], viewer: Any) -> None:
-    """Take the layers of results away and show the measured cells again."""
+def uncover(sections: Iterable[Section], viewer: Any, keep: bool = False) -> None:
+    """Take the layers of results away and show the measured cells again.
+
+    With `keep`, layers of imputed genes are only hidden: napari takes long over each that goes.
+    """
     for section in sections:
-        cover, section.cover, section.cover_look = section.cover, None, None
-        twin, section.twin, section.paired = section.twin, None, False
+        cover, twin = section.cover, section.twin
+        kept = keep and section.cover_look is not PREDICTED
+        section.cover_look, section.paired = None, False
+        if not kept:
+            section.cover = section.twin = None
         if section.points is None:  # the user took it away meanwhile
             section.visible = False
         if section.points is not None:
             section.points.visible = section.visible
         hand_over(viewer, cover, section.points)
         for layer in (cover, twin):
-            if layer is not None and layer in viewer.layers:
+            if layer is not None and kept:
+                layer.visible = False
+            elif layer is not None and layer in viewer.layers:
                 viewer.layers.remove(layer)
 
 

@@ -211,7 +211,8 @@ class Painting:
             if not colouring.continuous:
                 continue
             if section.trust is None:
-                build.show_bar(layer, layer.visible and not bar_shown)
+                shown = layer.visible and not bar_shown and not self._beside.is_on
+                build.show_bar(layer, shown)
                 bar_shown = bar_shown or layer.visible
         self._caption = build.caption(self._session.viewer, self.title, self._caption)
         self.colours_changed.emit()
@@ -223,21 +224,27 @@ class Painting:
             build.mark(cover, colouring.filled[section.rows])
         if section.paired and left is not None and colouring.other is not None:
             self.paint(left, colouring.other[section.rows])
-            build.show_bar(left, False)
 
     def _cover(self) -> None:
         """Show what was predicted in layers of its own, in the place of the measured cells."""
         look = self._look()
         paired = look is build.IMPUTED and self.view == "both"
         measured = [s for s in self.sections if not s.virtual]
-        changing = [s for s in measured if s.cover_look is not look or s.paired != paired]
+        keep = self.shows_imputed
+        stale = {s.name for s in measured if s.cover is not None and not s.covered and not keep}
+        changing = [
+            s
+            for s in measured
+            if s.cover_look is not look or s.paired != paired or s.name in stale
+        ]
         if not changing:
             return
         self._busy = True
         try:
             if not paired:
                 self._beside.leave()
-            uncover([s for s in changing if s.covered], self._session.viewer)
+            gone = [s for s in changing if s.covered or s.name in stale]
+            uncover(gone, self._session.viewer, keep)
             for section in changing if look is not None else ():
                 section.cover_look, section.paired = look, paired
                 self._draw(section)
@@ -246,6 +253,9 @@ class Painting:
             self._busy = False
         self._arrange()
         if paired:
+            # a bar that is shown or hidden in napari's grid cannot be drawn once that is gone
+            for layer in (x for s in self.sections for x in (s.points, s.cover) if x is not None):
+                build.show_bar(layer, False)
             self._beside.show(measured)
 
     def _look(self) -> build.Look | None:
@@ -275,7 +285,11 @@ class Painting:
     @property
     def title(self) -> str:
         """What the colours show, in a few words."""
-        return title_of(self.colouring, self.quantity, self._session, self.view)
+        title = title_of(self.colouring, self.quantity, self._session, self.view)
+        if self._beside.is_on:  # no bar is drawn there
+            low, high = self.limits
+            title += f"\ncolours from {low:.3g} to {high:.3g} on both sides"
+        return title
 
     def _values_of(self, section: Section) -> np.ndarray:
         if self.colouring.kind == "none":

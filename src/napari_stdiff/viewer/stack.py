@@ -314,7 +314,8 @@ class Stack(Painting):
                 continue
             section.visible = layer.visible
             full = section.trust is None  # faded cells have colours of their own, and no bar
-            wanted = self.colouring.continuous and layer.visible and full and not bar_shown
+            alone = not bar_shown and not self._beside.is_on
+            wanted = self.colouring.continuous and layer.visible and full and alone
             build.show_bar(layer, wanted)
             bar_shown = bar_shown or wanted
         self.sections_changed.emit()

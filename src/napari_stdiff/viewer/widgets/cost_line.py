@@ -65,6 +65,8 @@ class CostLine(QLabel):
         if estimate is None:
             self.setText("")
             return
+        if not self.text():
+            self.setText("Working out what it takes …")
         self._job = job = Job(lambda _: estimate())
         job.deliver(self._show, self._fail, self._ended)
         job.start()

@@ -200,14 +200,15 @@ class ImputeWidget(ReferenceDock[ImputeConfig]):
         return lambda monitor: impute(tissue, reference, read_config, config, masks, monitor)
 
     def take(self, tissue: Tissue, result: Imputed) -> str:
-        """Keep the result, and show a gene of it imputed: the one in sight, or the surest."""
+        """Keep the result, and show a gene of it: the one in sight, or one worth a look."""
         stack = self.session.stack
         name = self.session.imputations.keep(result)
         self.results.refresh(select=name)
         gene = stack.colouring.name
         if stack.colouring.kind != "gene" or gene not in set(map(str, result.genes)):
-            reached = np.nan_to_num(result.reliability.expected, nan=-2.0)
-            gene = str(result.genes[int(reached.argmax())])
+            # well predicted, and with much that was filled in
+            reached = np.nan_to_num(result.reliability.expected, nan=0.0)
+            gene = str(result.genes[int((reached * result.filled.mean(axis=0)).argmax())])
         if stack.view == "raw":
             stack.view = "imputed"
         stack.colour_by("gene", gene)

@@ -15,7 +15,7 @@ from ..saving import Kept
 from .result_list import ResultList, paragraphs, remarks, taken
 
 # Methods that every run is compared with -> what they fill in.
-SIMPLE = {"mean": "the gene's mean", "spatial-knn": "near spots", "soft-svd": "low rank"}
+SIMPLE = {"mean": "gene's mean", "spatial-knn": "near spots", "soft-svd": "low rank"}
 SHOWN = {"pcc": "Pearson", "cosine": "cosine", "rmse": "RMSE", "mae": "MAE"}
 HELP = (
     "<p>In every run some measured values are hidden and predicted from all the rest. The table "
@@ -104,14 +104,15 @@ def _checked(result: Imputed) -> list[str]:
 
 def _table(method: str, scores: Mapping[str, Mapping[str, float | None]]) -> str:
     """Return the scores on hidden values, a row a method, as rich text."""
-    cell = "<td align='right' style='padding-left:8px'>"
+    cell = "<td align='right' style='padding-left:5px'>"
     head = "".join(f"{cell}{title}</td>" for title in SHOWN.values())
     rows = [f"<tr><td></td>{head}</tr>"]
     for name, values in scores.items():
         title = name if name == method else SIMPLE.get(name, name)
         bold = ("<b>", "</b>") if name == method else ("", "")
         cells = "".join(f"{cell}{_number(values.get(key), bold)}</td>" for key in SHOWN)
-        rows.append(f"<tr><td>{bold[0]}{escape(title)}{bold[1]}</td>{cells}</tr>")
+        named = f"{bold[0]}{escape(title, quote=False)}{bold[1]}"
+        rows.append(f"<tr><td style='white-space:nowrap'>{named}</td>{cells}</tr>")
     return f"<table style='margin:3px 0'>{''.join(rows)}</table>" if scores else ""
 
 
