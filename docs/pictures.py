@@ -2,7 +2,8 @@
 
     python docs/pictures.py [NAME ...]
 
-With names of docks ("predict-genes", "align", "lambda", "generate"), only their pictures.
+With names of docks ("predict-genes", "impute", "align", "lambda", "generate"), only their
+pictures.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from napari_stdiff.viewer.show import settle, show, take_pictures
 from napari_stdiff.viewer.widgets.align import AlignWidget
 from napari_stdiff.viewer.widgets.dock import frame_of
 from napari_stdiff.viewer.widgets.generate import GenerateWidget
+from napari_stdiff.viewer.widgets.impute import ImputeWidget
 from napari_stdiff.viewer.widgets.interpolate import InterpolateWidget
 from napari_stdiff.viewer.widgets.predict_genes import PredictGenesWidget
 from napari_stdiff.viewer.widgets.run_dock import RunDock
@@ -52,6 +54,7 @@ def main(names: Sequence[str] = ()) -> None:
     # the last one leaves a result in the store
     docks = {
         "predict-genes": predicted,
+        "impute": imputed,
         "align": aligned,
         "lambda": swept,
         "generate": generated,
@@ -166,6 +169,25 @@ def predicted(viewer: Viewer) -> Any:
     widget.genes.view.setCurrentIndex(widget.genes.model.index(0))
     widget.genes.view.clicked.emit(widget.genes.model.index(0))
     widget.trust.fade.box.setValue(30.0)
+    return widget
+
+
+def imputed(viewer: Viewer) -> Any:
+    """Fill in the zeros of a section, measured and imputed side by side."""
+    session = session_of(viewer)
+    widget = opened(viewer, ImputeWidget, "Impute")
+    middle = session.tissue.sections[len(session.tissue.sections) // 2]
+    widget.form.fields["section"].value = middle
+    widget.form.fields["method"].value = "blend"
+    for section in session.stack.sections:
+        session.stack.set_visible(section, section.name == middle)
+    session.stack.set_ndisplay(2)
+    session.stack.go_to(session.stack.section(middle))
+    widget.run_bar.run_button.click()
+    while widget._job is not None:
+        settle(1)
+    widget.panel.buttons["both"].click()
+    widget.bring_into_sight(widget.results.remove)
     return widget
 
 
