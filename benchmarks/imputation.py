@@ -19,7 +19,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # equal terms, and peers that ask for all cores
 
-from console import listed, placed, say, write
+from console import listed, say, write
 from entries.cases import ALL, CASES, DATA, PROTOCOLS
 
 WORK = Path(__file__).resolve().parent / "results" / "entries"
@@ -77,8 +77,7 @@ def main(said: list[str] | None = None) -> int:
     names = [os.path.relpath(p, base).replace(os.sep, "/") for p in pictures]
     report = as_markdown(accounts, names)
     if args.markdown:
-        kept = args.markdown.read_text() if args.markdown.exists() else ""
-        write(args.markdown, placed(kept, report.strip(), "comparison"))
+        write(args.markdown, report)
         print("\n".join(spoken(bars(accounts))))
     else:
         print(report)
