@@ -97,6 +97,8 @@ class ConfigForm(QWidget, Generic[C]):
             layout.setVerticalSpacing(4)
             layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
             layout.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+            if title:  # long names of rare settings must not widen a narrow dock
+                layout.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
             for name in names:
                 self._add(layout, name, infos[name], (fields or {}).get(name))
             outer.addWidget(Folded(title, part) if title else part)
