@@ -14,7 +14,7 @@ from napari_stdiff.data.record import versions
 from napari_stdiff.evaluation.resume import differences
 
 from .bars import bars, spoken
-from .cases import ALL, FIRST, PROTOCOLS, protocol_of
+from .cases import ALL, CASES, FIRST, PROTOCOLS, protocol_of
 from .summary import OURS, PEERS, STACKS, Account, Row, sign
 
 HEADS = {
@@ -43,6 +43,7 @@ def as_markdown(accounts: Sequence[Account], figures: Sequence[str] = ()) -> str
         "",
         "## Bars",
         "",
+        *_unfinished(accounts),
         *spoken(bars(accounts)),
         "",
         *_overview(accounts),
@@ -77,6 +78,15 @@ def _legend() -> list[str]:
         "they should be.",
         "",
     ]
+
+
+def _unfinished(accounts: Sequence[Account]) -> list[str]:
+    """Say on which cases neither of the two was run, so that bars are not of these."""
+    there = {a.case for a in accounts if any(m in a.first for m in OURS)}
+    missing = [case.title for name, case in CASES.items() if name not in there]
+    if not missing:
+        return []
+    return [f"Not run yet, so that no bar is of these: {'; '.join(missing)}.", ""]
 
 
 def _overview(accounts: Sequence[Account]) -> list[str]:
