@@ -25,6 +25,12 @@ def write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
+def beside(pictures: Sequence[Path], page: Path | None) -> list[str]:
+    """Return the paths of pictures as a page links to them; from here without a page."""
+    base = page.parent if page else Path()
+    return [os.path.relpath(p, base).replace(os.sep, "/") for p in pictures]
+
+
 def placed(text: str, tables: str, mark: str) -> str:
     """Return `text` with `tables` between the two comments of `mark`, or after it without them."""
     start, end = f"<!-- {mark} -->", f"<!-- end of {mark} -->"

@@ -19,7 +19,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # equal terms, and peers that ask for all cores
 
-from console import listed, say, write
+from console import beside, listed, say, write
 from entries.cases import ALL, CASES, DATA, PROTOCOLS
 
 WORK = Path(__file__).resolve().parent / "results" / "entries"
@@ -73,8 +73,7 @@ def main(said: list[str] | None = None) -> int:
         pictures = draw_figures(accounts, args.figures, args.work, args.data, say)
     if args.json:
         write(args.json, json.dumps(as_json(accounts), indent=1) + "\n")
-    base = args.markdown.parent if args.markdown else Path()
-    names = [os.path.relpath(p, base).replace(os.sep, "/") for p in pictures]
+    names = beside(pictures, args.markdown)
     report = as_markdown(accounts, names)
     if args.markdown:
         write(args.markdown, report)

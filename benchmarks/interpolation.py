@@ -17,7 +17,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # equal terms; small networks gain nothing by more
 
-from console import listed, say, write
+from console import beside, listed, say, write
 from stacks.cases import ALL, DATA, DATASETS
 
 WORK = Path(__file__).resolve().parent / "results"
@@ -82,8 +82,7 @@ def main(said: list[str] | None = None) -> int:
         pictures = draw_figures(accounts, args.figures, args.work, say)
     if args.json:
         write(args.json, json.dumps(as_json(accounts), indent=1) + "\n")
-    base = args.markdown.parent if args.markdown else Path()
-    names = [os.path.relpath(p, base).replace(os.sep, "/") for p in pictures]
+    names = beside(pictures, args.markdown)
     report = as_markdown(accounts, names)
     if args.markdown:
         write(args.markdown, report)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from ..compute.errors import StdiffError
 from ..tasks.impute_config import ImputeConfig
 from . import text
 from .app import (
@@ -26,7 +24,7 @@ from .app import (
     app,
 )
 from .bar import monitored
-from .options import check_outputs, need_display, write_json
+from .options import place_of_table, write_json
 
 if TYPE_CHECKING:
     from ..data.imputed import Imputed
@@ -74,15 +72,9 @@ def impute(
     """Fill in what the assay missed, keep what it measured, and say how well that goes."""
     from dataclasses import replace
 
-    from ..data.store import element_name, is_store
+    from ..data.store import element_name
 
-    if not out and is_store(Path(data).expanduser()):
-        out = data
-    if not (out or json or screenshot or show or save_model):
-        raise StdiffError("Say where the result goes, for example --out result.zarr.")
-    if screenshot or show:
-        need_display()
-    check_outputs(out, files=(json, screenshot), folder=save_model)
+    out = place_of_table(data, out, json, screenshot, show, save_model)
 
     from ..compute.device import choose_device
     from ..data.results import save

@@ -154,3 +154,22 @@ def earlier(path: str, task: str, what: str) -> dict[str, Any] | None:
     if not isinstance(found, dict) or found.get("task") != task:
         raise StdiffError(f"{path} holds no report of {what}; write to a new file.")
     return found
+
+
+def place_of_table(
+    data: str, out: str, json: str, screenshot: str, show: bool, save_model: str
+) -> str:
+    """Return where a table that annotates `data` goes; refuses outputs before the work.
+
+    `data` itself where that is a store and `out` is left away.
+    """
+    from ..data.store import is_store
+
+    if not out and is_store(Path(data).expanduser()):
+        out = data
+    if not (out or json or screenshot or show or save_model):
+        raise StdiffError("Say where the result goes, for example --out result.zarr.")
+    if screenshot or show:
+        need_display()
+    check_outputs(out, files=(json, screenshot), folder=save_model)
+    return out

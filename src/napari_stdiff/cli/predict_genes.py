@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -28,7 +27,7 @@ from .app import (
     evaluate,
 )
 from .bar import monitored
-from .options import check_outputs, earlier, need_display, write_json
+from .options import check_outputs, earlier, place_of_table, write_json
 
 if TYPE_CHECKING:
     from ..methods.base import Cost
@@ -94,18 +93,12 @@ def predict_genes(
     """Predict genes that the panel never measured, each with a reliability."""
     from dataclasses import replace
 
-    from ..data.store import element_name, is_store
+    from ..data.store import element_name
 
     config = _which(config, all_missing, hvg)
     if not reference:
         raise StdiffError("Name the single-cell reference with --reference REF.h5ad.")
-    if not out and is_store(Path(data).expanduser()):
-        out = data
-    if not (out or json or screenshot or show or save_model):
-        raise StdiffError("Say where the result goes, for example --out result.zarr.")
-    if screenshot or show:
-        need_display()
-    check_outputs(out, files=(json, screenshot), folder=save_model)
+    out = place_of_table(data, out, json, screenshot, show, save_model)
 
     from ..data.results import save
     from ..tasks.predict_genes import prepare, run

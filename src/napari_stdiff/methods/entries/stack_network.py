@@ -45,10 +45,8 @@ class StackNetwork(Stack):
     def _learn_rest(
         self, trials: list[Trial], hidden: list[Guessed], whole: Guessed, monitor: Monitor
     ) -> None:
-        """Learn what is left from the guesses: here the spread alone."""
-        self._spread_of(trials, hidden)
-        self._finish(trials, hidden, whole.expected)
-        monitor.step(1, 1)
+        """Learn what is left from the guesses: here what the stack does."""
+        super()._learn(trials, hidden, whole, monitor)
 
     def _add_networks(
         self, trials: list[Trial], hidden: list[Guessed], whole: Guessed, monitor: Monitor
