@@ -159,3 +159,26 @@ def test_a_file_keeps_all(spread: EntrySpread) -> None:
     again = EntrySpread.unpack(spread.pack())
     for name in ("levels", "zeros", "others", "slopes", "least", "lines"):
         assert np.array_equal(getattr(again, name), getattr(spread, name))
+
+
+def test_few_entries_that_are_alike_do_not_make_a_gene_sure_of_a_steep_line() -> None:
+    rng = np.random.default_rng(4)
+    many = rng.standard_normal((30, 60))
+    truth = 0.2 * many + rng.standard_normal((30, 60))
+    # by luck, 12 entries without noise and far from what other genes do
+    few = np.linspace(-0.01, 0.01, 12)
+    guess = np.concatenate([many.ravel(), few])
+    values = np.concatenate([truth.ravel(), 3 * few])
+    columns = np.concatenate([np.repeat(np.arange(30), 60), np.full(12, 30)])
+    spread = EntrySpread.fit(guess, values, columns, np.zeros(31), np.ones(31))
+    assert spread.lines[30, 2] == pytest.approx(0.2, abs=0.1)
+
+
+def test_genes_that_differ_for_sure_keep_lines_of_their_own() -> None:
+    rng = np.random.default_rng(5)
+    guess = rng.standard_normal((10, 2000))
+    steep = np.linspace(0.2, 2.0, 10)
+    truth = steep[:, None] * guess + 0.3 * rng.standard_normal(guess.shape)
+    columns = np.repeat(np.arange(10), 2000)
+    spread = EntrySpread.fit(guess.ravel(), truth.ravel(), columns, np.zeros(10), np.ones(10))
+    assert np.allclose(spread.lines[:, 2], steep, atol=0.03)

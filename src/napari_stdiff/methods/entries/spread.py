@@ -17,7 +17,7 @@ QUANTILES = 32
 # at any rate; those of like genes are taken where it has fewer
 LEAST, LEAST_KNOWN, ENOUGH = 400, 160, 2000
 _WINDOW, _SHARE = 50, 0.15  # entries around a place, at least, and as a share of all
-_PULL = 100  # entries' worth of the pull of a gene's line towards that of all genes
+_FEWEST = 8  # entries that a gene's own line is made of
 _BLOCK = 1 << 17  # entries whose place is looked up at a time
 _GOLDEN = 0.6180339887498949
 
@@ -330,20 +330,47 @@ def _lines(
     mean: np.ndarray,
     deviation: np.ndarray,
 ) -> np.ndarray:
-    """Return (genes, 3): a guess, what is expected there, and the slope."""
+    """Return (genes, 3): a guess, what is expected there, and the slope.
+
+    What a gene's own entries say counts as far as genes differ by more than their few entries
+    explain (an empirical Bayes estimate; Efron and Morris 1973).
+    """
     lines = np.zeros((len(own), 3))
-    both = np.zeros((len(own), 2))
+    offset, slope, across = np.zeros(len(own)), np.zeros(len(own)), np.zeros(len(own))
+    noise, count = np.full(len(own), np.nan), np.zeros(len(own))
     for j, some in enumerate(own):
-        x, y = guess[some], truth[some]
-        n = len(x)
-        at = float(x.mean()) if n else float(mean[j])
-        off = float(y.mean()) - at if n else 0.0
-        apart = (x - at) / deviation[j]
-        both[j] = (apart * y).sum() / deviation[j], (apart**2).sum()
-        lines[j] = at, at + off * n / (n + _PULL), n
-    along, across = both.sum(axis=0)
-    usual = max(along / across, 0.0) if across > 1e-9 else 1.0
-    found = np.where(both[:, 1] > 1e-9, both[:, 0] / np.maximum(both[:, 1], 1e-9), usual)
-    count = lines[:, 2]
-    lines[:, 2] = np.maximum((count * found + _PULL * usual) / (count + _PULL), 0)
+        n = some.stop - some.start
+        x, y = guess[some] / deviation[j], truth[some] / deviation[j]
+        lines[j, 0] = float(x.mean()) if n else mean[j] / deviation[j]
+        if n < _FEWEST:
+            continue
+        apart, off = x - lines[j, 0], y - x
+        across[j] = (apart**2).sum()
+        if across[j] > 1e-9:
+            slope[j] = (apart * y).sum() / across[j]
+        left = y - y.mean() - slope[j] * apart
+        offset[j], count[j], noise[j] = off.mean(), n, (left**2).sum() / (n - 2)
+    known = count > 0
+    # entries that are all alike are luck: a gene is not less noisy than genes on the whole
+    noise = np.fmax(noise, np.mean(noise[known]) if known.any() else 1.0)
+    usual = float(slope @ across / across.sum()) if across.sum() > 1e-9 else 1.0
+    lines[:, 1] = lines[:, 0] + _shrunk(offset, noise, count, 0.0)
+    lines[:, 2] = np.maximum(_shrunk(slope, noise, across, usual), 0)
+    lines[:, :2] *= deviation[:, None]
     return lines
+
+
+def _shrunk(found: np.ndarray, noise: np.ndarray, weight: np.ndarray, usual: float) -> np.ndarray:
+    """Pull (genes,) estimates towards what is usual, as far as they may differ by chance.
+
+    The squared error of each is its `noise` over its `weight`; 0 weighs nothing.
+    """
+    known = weight > 1e-9
+    if not known.any():
+        return np.full(len(found), usual)
+    error = noise[known] / weight[known]
+    counts = 1 / (error + np.median(error))
+    true = max(float(((found[known] - usual) ** 2 - error) @ counts / counts.sum()), 0.0)
+    trust = np.zeros(len(found))
+    trust[known] = true / (true + error)
+    return np.asarray(usual + trust * (found - usual))

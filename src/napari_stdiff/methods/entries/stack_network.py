@@ -29,7 +29,8 @@ class StackNetwork(Stack):
     title = "Stack and network"
     description = (
         "The stack with a small plain network among its guesses: from a spot's visible values "
-        "and its surroundings, gaps filled by the stack, to what is hidden; no diffusion."
+        "and its surroundings, gaps filled by the stack, to what is hidden; left out where it "
+        "does not help. No diffusion."
     )
     phases: ClassVar[tuple[float, float]] = (0.1, 0.3)
     networks_share: ClassVar[float] = 0.97
@@ -37,10 +38,25 @@ class StackNetwork(Stack):
     def _learn(
         self, trials: list[Trial], hidden: list[Guessed], whole: Guessed, monitor: Monitor
     ) -> None:
+        tables = [*hidden, whole]
+        without = self._errors_by_gene(trials, hidden)
         with monitor.stage("Networks", share=self.networks_share):
             self._add_networks(trials, hidden, whole, monitor)
-        self._weigh(trials, [*hidden, whole])
+        self._weigh(trials, tables)
+        if not _surely_less(self._errors_by_gene(trials, hidden), without):
+            for table in tables:
+                del table.guesses[_NAME]
+            self._weigh(trials, tables)
         self._learn_rest(trials, hidden, whole, monitor)
+
+    def _errors_by_gene(self, trials: list[Trial], hidden: list[Guessed]) -> np.ndarray:
+        """Return (genes,) squared errors of what is expected at the entries that trials hid."""
+        n = self._visible.n_genes
+        total = np.zeros(n)
+        for trial, table in zip(trials, hidden, strict=True):
+            off = trial.standard - trial.at(table.expected)
+            total += np.bincount(trial.columns, np.asarray(off, np.float64) ** 2, n)
+        return total
 
     def _learn_rest(
         self, trials: list[Trial], hidden: list[Guessed], whole: Guessed, monitor: Monitor
@@ -94,3 +110,14 @@ class StackNetwork(Stack):
         n = PARTS if config.denoise else TRIALS
         each = ((_MANY if config.denoise else 1.0) + TUNING) * seconds
         return Cost(n * parameters, stack.seconds + n * each, stack.memory_mib + 60)
+
+
+def _surely_less(now: np.ndarray, before: np.ndarray) -> bool:
+    """Tell whether (genes,) errors fell by more than the standard error of their mean.
+
+    What costs more and may be luck is left out (the rule of one standard error; Breiman et al.
+    1984, section 3.4.3).
+    """
+    gain = before - now
+    doubt = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.inf
+    return bool(gain.mean() > doubt)
