@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ class Alignment:
     ----------
     transforms
         Section -> (3, 3) affine that takes (y, x, 1) of the tissue's frame to (y, x, 1) of the
-        aligned one. z never changes.
+        aligned one.
     fixed
         The section that stays where it is.
     quality
@@ -35,6 +35,8 @@ class Alignment:
         Unit of the shifts.
     record
         How it was made; task "align".
+    depths
+        Section -> how far it moves along z, in `unit`; what is not named keeps its depth.
     """
 
     transforms: Mapping[str, np.ndarray]
@@ -42,11 +44,21 @@ class Alignment:
     quality: Mapping[str, Any]
     unit: str
     record: RunRecord
+    depths: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def changed(self) -> list[str]:
         """Sections that move."""
-        return [s for s, m in self.transforms.items() if not np.allclose(m, np.eye(3), atol=1e-9)]
+        return [
+            s
+            for s, m in self.transforms.items()
+            if self.depths.get(s, 0.0) or not np.allclose(m, np.eye(3), atol=1e-9)
+        ]
+
+    @property
+    def moves_depth(self) -> bool:
+        """Whether any section moves along z."""
+        return any(self.depths.values())
 
     def apply(self, tissue: Tissue) -> Tissue:
         """Return the tissue with coordinates and pictures moved, and nothing else.
@@ -66,6 +78,7 @@ class Alignment:
         for section, matrix in self.transforms.items():
             rows = tissue.section == section
             coords[rows, 1:] = coords[rows, 1:] @ matrix[:2, :2].T + matrix[:2, 2]
+            coords[rows, 0] += self.depths.get(section, 0.0)
         pictures = {
             section: Histology(picture.image, self.transforms[section] @ picture.to_tissue)
             for section, picture in tissue.histology.items()

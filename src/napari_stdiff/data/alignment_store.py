@@ -13,7 +13,7 @@ import numpy as np
 from ..compute.errors import StdiffError
 from .alignment import Alignment
 from .checks import listing
-from .elements import axes_of, systems_of
+from .elements import axes_of, centroids, systems_of, to_xyz
 from .images import fitting
 from .record import RunRecord
 from .result_list import list_results, record_of
@@ -182,16 +182,23 @@ def section_elements(sdata: SpatialData, tissue: Tissue) -> dict[str, str]:
 def _add(alignment: Alignment, sdata: SpatialData, tissue: Tissue, system: str) -> str:
     """Add the system to an object and to the store behind it."""
     belongs = section_elements(sdata, tissue)
+    base = tissue.origin.coordinate_system
     name = free_name(system, [*sdata.coordinate_systems, *_kept(sdata)])
+    rise = {e: alignment.depths.get(s, 0.0) for e, s in belongs.items()}
+    if alignment.moves_depth:
+        for section, element in tissue.origin.elements.items():
+            rise[element] += _floor(sdata, tissue, section, element)
     with _put_back_on_error(sdata, belongs):
         for element, section in belongs.items():
+            own = element in tissue.origin.elements.values()
             _place(
                 sdata[element],
                 alignment.transforms[section],
-                tissue.origin.coordinate_system,
+                base,
                 name,
+                rise[element] if own or _is_deep(sdata[element], base) else 0.0,
             )
-        _write(sdata, belongs, {**_kept(sdata), name: _entry(alignment, tissue)})
+        _write(sdata, belongs, {**_kept(sdata), name: _entry(alignment, tissue, _kept(sdata))})
     return name
 
 
@@ -210,9 +217,10 @@ def _new_store(alignment: Alignment, path: Path, tissue: Tissue, system: str) ->
         image = f"{points.removesuffix('_points')}_image"
         for element in (points, image):
             if element in elements:
-                _place(elements[element], alignment.transforms[section], base, name)
+                z = alignment.depths.get(section, 0.0) if element == points else 0.0
+                _place(elements[element], alignment.transforms[section], base, name, z)
     sdata = SpatialData.init_from_elements(elements)
-    sdata.attrs[ALIGNMENTS_KEY] = {name: _entry(alignment, tissue)}
+    sdata.attrs[ALIGNMENTS_KEY] = {name: _entry(alignment, tissue, {})}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         sdata.write(path)
@@ -227,15 +235,46 @@ def _new_store(alignment: Alignment, path: Path, tissue: Tissue, system: str) ->
     return name
 
 
-def _entry(alignment: Alignment, tissue: Tissue) -> dict[str, Any]:
-    return {
-        "record": alignment.record.model_dump_json(),
-        "from": tissue.origin.coordinate_system,
-    }
+def _entry(alignment: Alignment, tissue: Tissue, kept: Mapping[str, Any]) -> dict[str, Any]:
+    base = tissue.origin.coordinate_system
+    entry = {"record": alignment.record.model_dump_json(), "from": base}
+    if alignment.moves_depth or "z_unit" in kept.get(base, {}):
+        entry["z_unit"] = tissue.unit  # the elements tell the depth then, in this unit
+    return entry
 
 
-def _place(element: Any, matrix: np.ndarray, base: str, system: str) -> None:
-    """Give an element a place in `system`: where it lies in `base`, then moved."""
+def unit_of_depth(sdata: SpatialData, system: str) -> str:
+    """Return the unit of the depth that the elements have in an alignment that moved it, or ""."""
+    return str(_kept(sdata).get(system, {}).get("z_unit", ""))
+
+
+def _floor(sdata: SpatialData, tissue: Tissue, section: str, element: str) -> float:
+    """Return what an element's z lacks to be the depth of its section: 0 where it holds it.
+
+    A flat element whose depth stands in the table gets it with the new system.
+    """
+    system = tissue.origin.coordinate_system
+    depth = tissue.coords[tissue.section == section, 0]
+    held = centroids(sdata[element], system, element)["z"].to_numpy(dtype=float)
+    near = 1e-6 * max(float(np.abs(tissue.coords[:, 0]).max()), 1.0)
+    if abs(held.mean() - depth.mean()) <= near:
+        return 0.0
+    if "z" in axes_of(sdata[element]) or np.ptp(depth) > near:
+        raise StdiffError(
+            f"The store's element '{element}' does not hold the depth of its cells as it is shown "
+            "(the table does, or another unit), so no transformation can move it along z; write a "
+            "new store instead (a path where there is nothing yet)."
+        )
+    return float(depth.mean() - held.mean())
+
+
+def _is_deep(element: Any, system: str) -> bool:
+    """Tell whether an element has a place along z in a coordinate system."""
+    return "z" in axes_of(element) or to_xyz(element, system)[2, 3] != 0
+
+
+def _place(element: Any, matrix: np.ndarray, base: str, system: str, z: float = 0.0) -> None:
+    """Give an element a place in `system`: where it lies in `base`, then moved, along z by `z`."""
     from spatialdata.transformations import (
         Affine,
         Identity,
@@ -244,10 +283,22 @@ def _place(element: Any, matrix: np.ndarray, base: str, system: str) -> None:
         set_transformation,
     )
 
-    axes = ("z", "y", "x") if "z" in axes_of(element) else ("y", "x")
+    deep = "z" in axes_of(element)
+    if not deep and (z or _is_deep(element, base)):
+        rise = np.eye(4)  # on x, y, z
+        order = [1, 0, 3]
+        rise[np.ix_(order, order)] = matrix
+        rise[2, 3] = z
+        lifted = (rise @ to_xyz(element, base))[:, [0, 1, 3]]
+        flat, space = ("x", "y"), ("x", "y", "z")
+        set_transformation(element, Affine(lifted, input_axes=flat, output_axes=space), system)
+        return
+    axes = ("z", "y", "x") if deep else ("y", "x")
     full = np.eye(len(axes) + 1)
     last = [len(axes) - 2, len(axes) - 1, len(axes)]
     full[np.ix_(last, last)] = matrix
+    if deep:
+        full[0, 3] = z
     move = Affine(full, input_axes=axes, output_axes=axes)
     held = get_transformation(element, base)
     whole = move if isinstance(held, Identity) else Sequence([held, move])

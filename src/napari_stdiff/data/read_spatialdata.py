@@ -68,6 +68,13 @@ def read_spatialdata(
             f"{listing(left_out)}."
         )
 
+    from .alignment_store import unit_of_depth  # it reads results, which are read by this module
+
+    depth_unit = unit_of_depth(sdata, system)
+    if depth_unit:  # sections were moved along z there: the elements tell it, not the table
+        config = config.but(z_key="auto", z_unit="same")
+        notes.append(f"z: from the elements, since sections were moved along it in '{system}'.")
+
     used = [r for r in there if r not in left_out]
     rows, coordinates = _placed(sdata, used, system, regions, instances)
     if not len(rows):
@@ -105,7 +112,7 @@ def read_spatialdata(
         region=regions[rows],
         region_key=region,
         exclude={region, instance},
-        unit="um" if is_micron(system) else "",
+        unit="um" if is_micron(system) or depth_unit == "um" else "",
         lone=used[0] if len(used) == 1 else "section",
         gaps=gaps,
     )
