@@ -317,14 +317,21 @@ def paint_values(
         paint_colours(layer, colours_of(values, limits, colormap), trust)
         return
     if layer.face_contrast_limits != limits:
-        layer.face_contrast_limits = limits  # first: never let napari take them from the values
-    layer.features["value"] = np.asarray(values, np.float32)
-    if layer.face_color_mode != "colormap":
-        layer.face_color = "value"
         layer.face_contrast_limits = limits
     if layer.face_colormap.name != scale_map(colormap).name:
         layer.face_colormap = scale_map(colormap)
-    layer.refresh_colors()
+    layer.features["value"] = np.asarray(values, np.float32)
+    _colour(layer, colours_of(values, limits, colormap))
+
+
+def _colour(layer: Points, colours: np.ndarray | str) -> None:
+    """Give `layer` its colours and have napari take its points to the screen once.
+
+    napari does that anew for every event of a change of colours: four times where it maps
+    `features` itself, twice for colours it is given, of which the second is not needed.
+    """
+    with layer.events.face_color.blocker():
+        layer.face_color = colours
 
 
 def colours_of(values: np.ndarray, limits: tuple[float, float], colormap: str) -> np.ndarray:
@@ -344,7 +351,7 @@ def paint_colours(
             colours = rgba(np.full(len(trust), "one"), {"one": colours})
         colours = np.array(colours, dtype=np.float32)
         colours[:, 3] = FAINTEST + (1.0 - FAINTEST) * np.clip(trust, 0.0, 1.0)
-    layer.face_color = colours
+    _colour(layer, colours)
 
 
 def mark(layer: Points, filled: np.ndarray) -> None:
