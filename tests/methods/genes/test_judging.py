@@ -84,3 +84,20 @@ def test_a_gain_within_its_standard_error_leaves_the_distribution_as_it_is(
     for gene in range(12):
         trials.add(2, gene, 0.8 + (0.01 if gene % 2 else -0.01), quantiles)
     assert trials.best() == 2
+
+
+def test_there_is_hope_until_diffusion_was_judged_and_was_behind(judgement: Judgement) -> None:
+    trials = Trials([(0.0, 1.0), (0.5, 1.0)], judgement)
+    quantiles = np.zeros((3, 200))
+    assert trials.hopeful
+    for gene in range(4):
+        trials.add(0, gene, 1.0, quantiles)
+        trials.add(1, gene, 0.9, quantiles)
+    assert trials.hopeful
+    for gene in range(4, 8):
+        trials.add(0, gene, 1.0, quantiles)
+        trials.add(1, gene, 1.2, quantiles)
+    assert not trials.hopeful
+    for gene in range(8, 12):  # it is not judged any more
+        trials.add(0, gene, 1.0, quantiles)
+    assert trials.best() == 0

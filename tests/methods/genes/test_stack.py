@@ -26,8 +26,10 @@ QUICK = {"inner_folds": 2, "width": 8, "device": "cpu"}
 
 @pytest.fixture(scope="module", autouse=True)
 def few_steps() -> object:
-    """Train for a moment: what is promised here does not depend on how well it is learned."""
+    """Train for a moment, and use it: promises do not depend on how well it is learned."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spadit.Trials, "hopeful", True)
+        patch.setattr(spadit.Trials, "best", lambda trials, genes=None: len(trials.ways) - 1)
         patch.setattr(stack_network, "_STEPS", 20)
         patch.setattr(spadit, "_STEPS", 20)
         yield
@@ -244,6 +246,20 @@ def test_without_smoothing_no_guess_is_an_average_over_cells(full: Panel) -> Non
     assert len(method.weights) == len(Stack.guesser.parts)
     assert not any(name.startswith("average") for name in method.facts()["weights"])
     assert np.isfinite(method.sample(["W0"], 2, Monitor()).mean).all()
+
+
+def test_diffusion_that_gains_nothing_is_neither_kept_nor_solved(
+    seen: Panel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(spadit.Trials, "best", lambda trials, genes=None: 0)
+    method = _fitted("spadit", seen)
+    assert method.diffusion_strength == 0
+    assert method._denoiser is None
+    known = method.sample(["W0"], 3, Monitor())
+    method.save(tmp_path)
+    again = type(method).load(tmp_path, seen).sample(["W0"], 3, Monitor())
+    assert np.array_equal(known.draws, again.draws)
+    assert (known.std > 0).any()
 
 
 @pytest.mark.parametrize(

@@ -75,13 +75,24 @@ class Trials:
 
     def __init__(self, ways: list[tuple[float, float]], judgement: Judgement) -> None:
         self.ways = ways
-        self._losses = np.zeros((len(ways), judgement.shape[1]))
+        # what was not judged is not chosen
+        self._losses = np.full((len(ways), judgement.shape[1]), np.inf)
         self._deviations = np.zeros((len(ways), *judgement.shape), dtype=np.float32)
 
     def add(self, way: int, gene: int, loss: float, quantiles: np.ndarray) -> None:
         """Note what a way does for a gene: its loss, and (levels, cells) quantiles."""
         self._losses[way, gene] = loss
         self._deviations[way, :, gene] = quantiles.std(axis=0)
+
+    @property
+    def hopeful(self) -> bool:
+        """Whether some way with diffusion is ahead so far, or none was judged yet."""
+        known = np.isfinite(self._losses).any(axis=0)
+        total = self._losses[:, known].sum(axis=1)
+        with_it = np.array([strength > 0 for strength, _ in self.ways])
+        if not known.any() or not with_it.any() or with_it.all():
+            return True
+        return bool(total[with_it].min() < total[~with_it].min())
 
     def best(self, genes: np.ndarray | None = None) -> int:
         """Return the way with the lowest loss on some genes; on all for None.
@@ -97,6 +108,8 @@ class Trials:
             key=lambda way: total[way],
             default=best,
         )
+        if best == plain:
+            return plain
         gain = losses[plain] - losses[best]
         doubt = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.inf
         return best if gain.mean() > doubt else plain

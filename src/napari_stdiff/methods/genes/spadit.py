@@ -45,6 +45,7 @@ class Spadit(StackNetwork):
     )
 
     shares = (0.25, 0.3, 0.9)
+    _denoiser: Residual | None  # None where diffusion did not gain anything
 
     def fit(self, panel: Panel, config: GeneSettings, monitor: Monitor) -> Self:
         """Fit stack, network and diffusion."""
@@ -79,36 +80,39 @@ class Spadit(StackNetwork):
 
         trials = Trials(list(product(_STRENGTHS, _WIDENINGS)), judgement)
         for number in numbers:
+            mine = np.flatnonzero(group == number)
             name = f"Diffusion, genes left out, {number + 1} of {len(numbers)}"
             with monitor.stage(name, share=1 / (len(numbers) + 1 - number)):
-                with monitor.stage(name, share=0.6):
-                    trial = fit(np.flatnonzero(group[entries.gene] != number), _TRIAL)
-                mine = np.flatnonzero(group == number)
+                trial = None
+                if trials.hopeful:
+                    with monitor.stage(name, share=0.6):
+                        trial = fit(np.flatnonzero(group[entries.gene] != number), _TRIAL)
                 self._judge(trials, judgement, trial, judged, mine, monitor)
         self.diffusion_strength, self.widening = trials.ways[trials.best()]
-        with monitor.stage("Diffusion, all genes"):
-            self._denoiser = fit(np.arange(len(entries.gene)))
+        self._denoiser = None
+        if self.diffusion_strength:
+            with monitor.stage("Diffusion, all genes"):
+                self._denoiser = fit(np.arange(len(entries.gene)))
         return trials.deviations(group)
 
     def _judge(
         self,
         trials: Trials,
         judgement: Judgement,
-        network: Residual,
+        network: Residual | None,
         conditions: np.ndarray,
         genes: np.ndarray,
         monitor: Monitor,
     ) -> None:
-        """Judge every strength on `genes`, which `network` was not trained on."""
+        """Judge every strength on `genes`, which `network` was not trained on; none: 0 alone."""
         m = len(judgement.cells)
         flat = conditions.reshape(-1, m, conditions.shape[-1])[genes].reshape(m * len(genes), -1)
         how = "dpm++2m", _SOLVED, self._device, monitor.check
         for i, strength in enumerate(_STRENGTHS):
             monitor.step(i, len(_STRENGTHS))
-            nodes = np.repeat(NODES[:, None], len(flat), axis=1)  # what noise is without strength
-            if strength:
-                nodes = solve(network, flat, strength, *how)
-            nodes = nodes.reshape(-1, len(genes), m)
+            if network is None and strength:
+                continue
+            nodes = solve(network, flat, strength, *how).reshape(-1, len(genes), m)
             for way, (its, widening) in enumerate(trials.ways):
                 for k, gene in enumerate(genes if its == strength else []):
                     quantiles = judgement.quantiles(int(gene), nodes[:, k], widening)
@@ -161,6 +165,10 @@ class Spadit(StackNetwork):
 
     def _solve(self, guessed: Guessed, expected: np.ndarray, monitor: Monitor) -> np.ndarray:
         """Return (nodes, cells, genes) x0 at the nodes of noise."""
+        if self._denoiser is None:  # no gain by diffusion: noise tells the place as it is
+            flat = solve(None, expected.reshape(-1, 1), 0.0, self.config.sampler, 0, self._device,
+                         monitor.check)  # fmt: skip
+            return flat.reshape(-1, *expected.shape) * np.float32(self.widening)
         nodes = np.empty((len(NODES), *expected.shape), dtype=np.float32)
         for some in self._blocks(np.arange(expected.shape[1])):
             conditions = self._conditions.of(guessed, expected, some)
@@ -202,7 +210,8 @@ class Spadit(StackNetwork):
 
     def _pack(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         meta, tensors = super()._pack()
-        tensors |= pack([self._denoiser], "denoiser") | self._noise.pack()
+        networks = [] if self._denoiser is None else [self._denoiser]
+        tensors |= pack(networks, "denoiser") | self._noise.pack()
         chosen = [self.diffusion_strength, self.widening]
         return meta | {"diffusion": chosen}, tensors
 
@@ -212,4 +221,4 @@ class Spadit(StackNetwork):
         self.diffusion_strength, self.widening = chosen
         basis = SharedNoise.patterns(self._panel.tissue, self._near)
         self._noise = SharedNoise.unpack(tensors, basis)
-        self._denoiser = unpack(tensors, "denoiser", self._make)[0]
+        self._denoiser = next(iter(unpack(tensors, "denoiser", self._make)), None)
