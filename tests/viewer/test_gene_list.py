@@ -8,9 +8,10 @@ import pytest
 from qtpy.QtCore import Qt
 
 from napari_stdiff.viewer.cover import two_digits
-from napari_stdiff.viewer.widgets.gene_box import GeneBox
+from napari_stdiff.viewer.gene_entries import split_names
 from napari_stdiff.viewer.widgets.gene_list import GeneList
-from napari_stdiff.viewer.widgets.gene_model import STATUS, GeneModel, Trust, split_names
+from napari_stdiff.viewer.widgets.gene_model import GeneModel, Trust
+from napari_stdiff.viewer.widgets.status_row import STATUS
 
 pytestmark = pytest.mark.viewer
 
@@ -90,23 +91,6 @@ def test_predicted_genes_come_first_the_most_reliable_on_top(model: GeneModel) -
     model.set_genes(MEASURED, None)  # a store that is opened again has no reference
     assert model.shown == ["Cux1", "Vip"]
     assert model.flags(model.index(0)) & Qt.ItemFlag.ItemIsEnabled
-
-
-def test_the_gene_search_badges_predicted_genes(qtbot: Any) -> None:
-    box = GeneBox()
-    qtbot.addWidget(box)
-    picked: list[str] = []
-    box.picked.connect(picked.append)
-    box.set_genes(["Gad1", "Vip"], {"Vip": ("medium", 0.3)})
-    icon = Qt.ItemDataRole.DecorationRole
-    assert box.itemData(0, icon) is None
-    assert not box.itemData(1, icon).isNull()
-    assert "medium · r 0.30" in box.itemData(1, Qt.ItemDataRole.ToolTipRole)
-    qtbot.keyClicks(box.lineEdit(), "vip")
-    qtbot.keyClick(box.lineEdit(), Qt.Key.Key_Return)
-    assert set(picked) == {"Vip"}
-    box.set_genes(["Gad1", "Vip"], {})  # the same names, no longer predicted
-    assert box.itemData(1, icon) is None
 
 
 def test_a_number_does_not_pass_the_bar_of_a_better_badge() -> None:

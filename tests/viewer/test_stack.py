@@ -48,7 +48,7 @@ class Desk:
         return [layer for layer in self.viewer.layers if isinstance(layer, Points)]
 
     def pick_gene(self, qtbot: Any, text: str) -> None:
-        line = self.dock.colours.gene.lineEdit()
+        line = self.dock.colours.search
         line.clear()
         qtbot.keyClicks(line, text)
         qtbot.keyClick(line, Qt.Key.Key_Return)
@@ -165,19 +165,16 @@ def test_a_tissue_without_pictures_types_or_counts(
     desk.picture()
 
 
-def test_annotations_have_their_own_colours_and_a_legend(plain: Desk) -> None:
+def test_annotations_have_their_own_colours_and_a_legend(plain: Desk, qtbot: Any) -> None:
     panel = plain.dock.colours
     assert plain.stack.colouring.name == "cell_type"  # what a tissue with types opens with
     colours = {tuple(np.round(c[:3], 3)) for layer in plain.points() for c in layer.face_color}
     assert colours == {(1.0, 0.0, 0.0), (0.0, 0.0, 1.0)}
-    assert "neuron" in panel.legend.swatches.text()
-    assert "#ff0000" in panel.legend.swatches.text()
-    panel.column.setCurrentText("depth")
-    panel.column.textActivated.emit("depth")
+    assert panel.legend.swatches.colours == {"neuron": "#ff0000", "glia": "#0000ff"}
+    plain.pick_gene(qtbot, "depth")  # the same box
     assert plain.stack.colouring.kind == "number"
     assert panel.legend.gradient.isVisibleTo(plain.dock)
-    panel.kind.setCurrentIndex(2)
-    panel.kind.activated.emit(2)
+    plain.pick_gene(qtbot, "one colour")
     assert plain.stack.colouring.kind == "none"
     assert not panel.scale.isVisibleTo(plain.dock)
 
@@ -481,7 +478,7 @@ def test_closing_and_reopening_the_dock(plain: Desk, qtbot: Any, small_tissue: T
     plain.viewer.window.add_dock_widget(again)
     settle()
     plain.stack.colour_by("gene", "Tac1")
-    assert again.colours.gene.currentText() == "Tac1"
+    assert again.colours.search.text() == "Tac1"
 
 
 def test_show_writes_the_canvas_and_the_window(

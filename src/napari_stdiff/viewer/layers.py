@@ -366,3 +366,10 @@ def show_bar(layer: Points, visible: bool) -> None:
     bar = getattr(layer, "face_colorbar", None)
     if bar is not None and bar.visible != visible:
         bar.visible = visible
+def show_cells(layer: Points, shown: np.ndarray | None) -> None:
+    """Show the cells of `layer` where (cells,) `shown` is True, or all where it is None."""
+    wanted = np.ones(len(layer.data), bool) if shown is None else shown
+    if not np.array_equal(layer.shown, wanted):
+        layer.shown = wanted
+
+

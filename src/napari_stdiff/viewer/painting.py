@@ -13,6 +13,7 @@ from ..compute.errors import StdiffError
 from . import layers as build
 from .arrange import Section
 from .beside import Beside
+from .cell_filter import CellFilter
 from .colors import (
     COLORMAPS,
     PLAIN,
@@ -50,6 +51,8 @@ class Painting:
         or "both" side by side.
     only_filled
         Whether values that were measured fade where others were filled in.
+    filter
+        Which labels are kept out of sight.
     colormap, limits, percentiles, manual_limits
         The scale, and whether its ends were set by hand.
     """
@@ -66,6 +69,9 @@ class Painting:
         self.fade = 0.0
         self.view: View = "raw"
         self.only_filled = False
+        self.filter = CellFilter()
+        self.filter.changed.connect(self._sift)
+        self._filtered: Colouring | None = None  # by the column that is hidden everywhere
         self._beside = Beside(session.viewer)
         self.colormap: str = COLORMAPS[0]
         self.percentiles = (1.0, 99.0)
@@ -171,6 +177,7 @@ class Painting:
     def _recolour(self) -> None:
         """Look the present choice up again, because results came or went."""
         choice = self.colouring
+        self._filtered = None
         if self._values is None:
             return
         if choice.kind == "gene" and choice.name not in self.genes:
@@ -204,7 +211,7 @@ class Painting:
                 continue
             if not section.virtual:
                 section.trust = None if fading is None else fading[section.rows]
-            self.paint(layer, self._values_of(section), section.trust)
+            self.paint(layer, self._values_of(section), section.trust, self._shown(section))
             if section.covered:
                 tell_cells(layer, self._session, colouring, section.rows)
                 self._paint_pair(section, layer)
@@ -223,7 +230,7 @@ class Painting:
         if colouring.filled is not None:
             build.mark(cover, colouring.filled[section.rows])
         if section.paired and left is not None and colouring.other is not None:
-            self.paint(left, colouring.other[section.rows])
+            self.paint(left, colouring.other[section.rows], shown=self._shown(section))
 
     def _cover(self) -> None:
         """Show what was predicted in layers of its own, in the place of the measured cells."""
@@ -264,14 +271,49 @@ class Painting:
             return None
         return build.PREDICTED if self.colouring.filled is None else build.IMPUTED
 
-    def paint(self, layer: Points, values: np.ndarray, trust: np.ndarray | None = None) -> None:
-        """Colour `layer` by (cells,) `values` of the present choice; cells fade with `trust`."""
+    def paint(
+        self,
+        layer: Points,
+        values: np.ndarray,
+        trust: np.ndarray | None = None,
+        shown: np.ndarray | None = None,
+    ) -> None:
+        """Colour `layer` by (cells,) `values` of the present choice; cells fade with `trust`.
+
+        Of labels those that are hidden are kept out of sight; else (cells,) `shown` says what is
+        in sight, all where there is none.
+        """
+        if self.colouring.kind == "label":
+            shown = self.filter.mask(self.colouring.name, values)
+        build.show_cells(layer, shown)
         if self.colouring.kind == "none":
             build.paint_colours(layer, PLAIN, trust)
         elif self.colouring.kind == "label":
             build.paint_colours(layer, rgba(values, self.colouring.palette), trust)
         else:
             build.paint_values(layer, values, self.limits, self.colormap, trust)
+
+    def _shown(self, section: Section) -> np.ndarray | None:
+        """Return (cells,) bool, which cells of a section are in sight; None for all."""
+        colouring = self.colouring
+        if colouring.kind != "label":
+            if not self.filter.everywhere or self._values is None:
+                return None
+            if self._filtered is None or self._filtered.name != self.filter.column:
+                self._filtered = self._values.colour_by(
+                    "column", self.filter.column, self._session.results
+                )
+            colouring = self._filtered
+        return self.filter.mask(colouring.name, _values_in(colouring, section))
+
+    def _sift(self) -> None:
+        """Show and hide cells, their colours as they are."""
+        for section in self.sections:
+            shown = self._shown(section)
+            for layer in (section.points, section.cover):
+                if layer is not None:
+                    build.show_cells(layer, shown)
+        self.colours_changed.emit()
 
     def values_in(self, results: Mapping[str, VirtualSection]) -> Mapping[str, np.ndarray]:
         """Return what the present choice says of cells that are not in the stack."""
@@ -294,6 +336,11 @@ class Painting:
     def _values_of(self, section: Section) -> np.ndarray:
         if self.colouring.kind == "none":
             return np.zeros(len(section.coords))
-        if section.virtual:
-            return self.colouring.virtual[section.name]
-        return self.colouring.measured[section.rows]
+        return _values_in(self.colouring, section)
+
+
+def _values_in(colouring: Colouring, section: Section) -> np.ndarray:
+    """Return (cells,) values or labels of a section."""
+    if section.virtual:
+        return colouring.virtual[section.name]
+    return colouring.measured[section.rows]

@@ -257,6 +257,7 @@ class Stack(Painting):
                 self._draw(section)
         self._arrange()
         self._recolour()
+        self.filter.forget()
         self.sections_changed.emit()
 
     def _on_predictions(self) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QLabel,
     QSpinBox,
-    QStackedWidget,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -21,17 +22,19 @@ from superqt import QDoubleRangeSlider
 from ...compute.errors import StdiffError
 from ..colors import COLORMAPS, Choice, useful_columns
 from ..fields import NoWheel, PlainSpinBox, tame
+from ..gene_entries import GUESSED, ONE_COLOUR, Entry, Hit, Pasted, entries_of
+from ..gene_index import GeneIndex
+from ..recents import Recents
 from ..session import Session
-from .gene_box import GeneBox
+from .gene_walk import GeneWalk
 from .imputed_panel import ImputedPanel
 from .legend import Legend
+from .search_box import SearchBox
 from .trust import TrustPanel
 from .view_panel import narrow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_KINDS = ("gene", "column", "none")
 
 
 class ColourPanel(QWidget):
@@ -42,15 +45,11 @@ class ColourPanel(QWidget):
         self._session = session
         self._quiet = False
         wheel = NoWheel(self)
-        self.kind = QComboBox()
-        self.kind.addItems(["Gene", "Annotation", "One colour"])
-        self.gene = GeneBox()
-        self.column = QComboBox()
-        self.column.setToolTip("Obs column to colour by")
-        self.choice = QStackedWidget()
-        for page in (self.gene, self.column, QLabel("")):
-            self.choice.addWidget(page)
-        self.choice.setMaximumHeight(30)
+        self._genes: np.ndarray | None = None
+        self._offered: list[object] = []
+        self.recents = Recents()
+        self.search = SearchBox(self.recents)
+        self.walk = GeneWalk()
         self.message = QLabel()
         self.message.setWordWrap(True)
         self.legend = Legend()
@@ -83,14 +82,22 @@ class ColourPanel(QWidget):
         self.auto = QToolButton()
         self.auto.setText("Auto")
         self.auto.setToolTip("Set the limits from the percentiles again")
-        for widget in (self.kind, self.column, self.colormap, self.quantity, self.low, self.high,
+        for widget in (self.colormap, self.quantity, self.low, self.high,
                        self.clip_low, self.clip_high, self.range):  # fmt: skip
             tame(widget, wheel)
         self._lay_out()
-        self.kind.activated.connect(self._kind_chosen)
-        self.gene.picked.connect(lambda gene: self._colour("gene", gene))
-        self.gene.missed.connect(self._missed)
-        self.column.textActivated.connect(lambda name: self._colour("column", name))
+        self.search.picked.connect(self._picked)
+        self.search.pasted.connect(self._pasted)
+        self.search.missed.connect(self._missed)
+        self.search.stepped.connect(self.walk.step)
+        self.walk.asked.connect(self._colour)
+        stack = session.stack
+        self.legend.toggled.connect(lambda label: stack.filter.toggle(self._column, label))
+        self.legend.only.connect(
+            lambda label: stack.filter.only(self._column, label, self.legend.swatches.colours)
+        )
+        self.legend.all_asked.connect(lambda: stack.filter.show_all(self._column))
+        self.legend.kept.connect(stack.filter.set_everywhere)
         self.colormap.textActivated.connect(lambda name: self._session.stack.set_colormap(name))
         self.quantity.activated.connect(self._quantity_chosen)
         self.low.valueChanged.connect(self._limits_typed)
@@ -104,7 +111,8 @@ class ColourPanel(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(3)
-        column.addLayout(_row(self.kind, (self.choice, 1)))
+        column.addWidget(self.search)
+        column.addWidget(self.walk)
         column.addWidget(self.message)
         column.addWidget(self.legend)
         self.scale = QWidget()
@@ -121,18 +129,25 @@ class ColourPanel(QWidget):
         column.addWidget(self.imputed)
         self.message.hide()
 
+    @property
+    def _column(self) -> str:
+        """The obs column whose labels the legend hides and shows."""
+        stack = self._session.stack
+        return stack.colouring.name if stack.colouring.kind == "label" else stack.filter.column
+
     def refresh_choices(self) -> None:
-        """Offer the genes and columns of the tissue that is open."""
-        tissue = self._session.tissue
-        known = self._session.predictions
-        badges = {gene: known.expected(gene)[:2] for gene in known.genes}
-        with self._silence():
-            self.gene.set_genes(self._session.stack.genes, badges)
-            columns = [] if tissue is None else useful_columns(tissue)
-            present = self.column.currentText()
-            self.column.clear()
-            self.column.addItems(columns)
-            self.column.setCurrentText(present)
+        """Offer the genes and annotations of the tissue that is open."""
+        session, tissue = self._session, self._session.tissue
+        every = [session.results, *(known.results for known in session.of_cells)]
+        preferred = [known.preferred for known in session.of_cells]
+        genes = None if tissue is None else tissue.genes
+        if genes is not self._genes:  # other data; the same cells in other places keep their genes
+            self.recents.open("" if tissue is None else tissue.origin.path)
+            self.walk.put_away()
+        offered = [*preferred, *(id(r) for results in every for r in results.values())]
+        if genes is not self._genes or offered != self._offered:
+            self._genes, self._offered = genes, offered
+            self.search.offer(partial(_index, session))
         results = self._session.results.values()
         self.quantity.setVisible(any(r.prediction.std is not None for r in results))
 
@@ -141,14 +156,7 @@ class ColourPanel(QWidget):
         stack = self._session.stack
         colouring = stack.colouring
         with self._silence():
-            if colouring.kind == "gene":
-                self._show_kind("gene")
-                self.gene.show_gene(colouring.name)
-            elif colouring.kind != "none":
-                self._show_kind("column")
-                self.column.setCurrentText(colouring.name)
-            elif _KINDS[self.kind.currentIndex()] == "column":
-                self._show_kind("none")
+            self.search.show_name(colouring.name or ONE_COLOUR)
             self.colormap.setCurrentText(stack.colormap)
             self.quantity.setCurrentIndex(0 if stack.quantity == "mean" else 1)
             self.scale.setVisible(colouring.continuous)
@@ -162,37 +170,33 @@ class ColourPanel(QWidget):
             self.high.setValue(float(f"{hi:.3g}"))
         self.legend.show_stack(stack)
 
-    def _show_kind(self, kind: str) -> None:
-        self.kind.setCurrentIndex(_KINDS.index(kind))
-        self.choice.setCurrentIndex(_KINDS.index(kind))
-
-    def _kind_chosen(self, row: int) -> None:
-        self.choice.setCurrentIndex(row)
-        kind = _KINDS[row]
-        if kind == "none":
-            self._colour("none", "")
-        elif kind == "column" and self.column.currentText():
-            self._colour("column", self.column.currentText())
-        elif kind == "gene":
-            if self.gene.currentText():
-                self._colour("gene", self.gene.currentText())
-            self.gene.setFocus()
-
     def _quantity_chosen(self, row: int) -> None:
         self._session.stack.set_quantity("std" if self.quantity.itemData(row) == "std" else "mean")
 
-    def _colour(self, choice: Choice, name: str) -> None:
+    def _picked(self, hit: Hit, text: str) -> None:
+        """Colour by what was chosen; say so where it is not quite what was typed."""
+        if self._colour(hit.entry):
+            self.recents.add(hit.entry.key)
+            self.walk.follow(hit.entry)
+            if hit.how in GUESSED:
+                self._say(f"Nothing here is called '{text.strip()}'; this is {hit.entry.name}.")
+
+    def _pasted(self, pasted: Pasted) -> None:
+        self._say("")
+        self.walk.begin(pasted)
+
+    def _colour(self, entry: Entry) -> bool:
+        """Colour all sections by an entry; return whether that could be done."""
         self._say("")
         try:
-            self._session.stack.colour_by(choice, name)
+            self._session.stack.colour_by(*_asked(entry))
         except StdiffError as error:
             self._say(str(error))
+            return False
+        return True
 
     def _missed(self, text: str) -> None:
-        if text.strip():
-            self._say(
-                f"No single gene fits '{text.strip()}'; go on typing or pick one of the list."
-            )
+        self._say(f"No gene or annotation here is like '{text.strip()}'; check how it is spelled.")
 
     def _say(self, text: str) -> None:
         self.message.setText(text)
@@ -217,6 +221,33 @@ class ColourPanel(QWidget):
             yield
         finally:
             self._quiet = before
+
+
+def _asked(entry: Entry) -> tuple[Choice, str]:
+    """Return what a stack is asked for."""
+    return entry.choice, "" if entry.choice == "none" else entry.name
+
+
+def _index(session: Session) -> GeneIndex:
+    """Return all that the sections of a session can be coloured by."""
+    tissue = session.tissue
+    if tissue is None:
+        return GeneIndex()
+    ids = tissue.gene_ids
+    other = {} if ids is None else dict(zip(map(str, tissue.genes), map(str, ids), strict=True))
+    trust = [
+        {gene: known.expected(gene)[:2] for gene in known.genes}
+        for known in (session.predictions, session.imputations)
+    ]
+    entries = entries_of(
+        session.stack.genes,
+        useful_columns(tissue),
+        measured=map(str, tissue.genes),
+        other=other,
+        predicted=trust[0],
+        imputed=trust[1],
+    )
+    return GeneIndex(entries)
 
 
 def _row(*parts: QWidget | str | tuple[QWidget, int]) -> QHBoxLayout:

@@ -4,66 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from qtpy.QtCore import QEvent, QModelIndex, QObject, QRect, Qt, Signal
-from qtpy.QtGui import QColor, QKeyEvent, QPainter, QPalette
+from qtpy.QtCore import QEvent, QObject, Qt, Signal
+from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
-    QApplication,
     QComboBox,
     QHBoxLayout,
     QLabel,
     QLineEdit,
     QListView,
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from ..fields import NoWheel, tame
-from .gene_model import KINDS, STATUS, GeneModel, Mark, Trust, split_names
+from ..gene_entries import split_names
+from .gene_model import KINDS, GeneModel, Mark, Trust
+from .status_row import TickRow
 
 _ROWS = 8
 _NAMED = 6  # ticked genes that are named; of more, how many
-
-
-class _Row(QStyledItemDelegate):
-    """Draws a gene with its status at the right end of the row."""
-
-    def paint(
-        self, painter: QPainter | None, option: QStyleOptionViewItem, index: QModelIndex
-    ) -> None:
-        """Draw the row, its name cut short where the status needs the room."""
-        if painter is None:
-            return
-        status = str(index.data(STATUS) or "")
-        width = option.fontMetrics.horizontalAdvance(status) + 10
-        whole = QRect(option.rect)
-        name = QStyleOptionViewItem(option)
-        style = QApplication.style() if option.widget is None else option.widget.style()
-        ticking = index.data(Qt.ItemDataRole.CheckStateRole) is not None
-        box = 0 if ticking or style is None else _box_width(style)
-        name.rect = whole.adjusted(box, 0, -width, 0)
-        chosen = bool(option.state & QStyle.StateFlag.State_Selected)
-        if chosen:
-            painter.fillRect(whole, option.palette.color(QPalette.ColorRole.Highlight))
-        super().paint(painter, name, index)
-        colour = QColor(option.palette.color(QPalette.ColorRole.Text))
-        colour.setAlphaF(0.9 if chosen else 0.65)
-        painter.save()
-        painter.setPen(colour)
-        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-        painter.drawText(whole.adjusted(0, 0, -5, 0), right, status)
-        painter.restore()
-
-
-def _box_width(style: QStyle) -> int:
-    """Return the room that a tick box takes, so that names without one stand below the others."""
-    metric = QStyle.PixelMetric
-    margin = style.pixelMetric(metric.PM_FocusFrameHMargin) + 1
-    return style.pixelMetric(metric.PM_IndicatorWidth) + 2 * margin
 
 
 class _View(QListView):
@@ -126,7 +87,7 @@ class GeneList(QWidget):
         tame(self.kind, NoWheel(self))
         self.view = _View()
         self.view.setModel(self.model)
-        self.view.setItemDelegate(_Row(self.view))
+        self.view.setItemDelegate(TickRow(self.view))
         self.view.setUniformItemSizes(True)  # thousands of rows
         self.view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)

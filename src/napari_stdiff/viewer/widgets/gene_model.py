@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from qtpy.QtCore import QAbstractListModel, QModelIndex, QObject, Qt, Signal
@@ -11,6 +11,7 @@ from qtpy.QtCore import QAbstractListModel, QModelIndex, QObject, Qt, Signal
 from ...data.predicted import Badge
 from ..cover import two_digits
 from .badges import badge_icon, badge_words
+from .status_row import STATUS
 
 Mark = Literal["measured", "in reference", "in neither"]
 Kind = Literal["all", "in reference", "measured", "predicted"]
@@ -20,7 +21,6 @@ TIPS: dict[Mark, str] = {
     "in reference": "<p>Not measured, but in the reference: tick it to predict it.</p>",
     "in neither": "<p>Neither the tissue nor the reference has a gene of this name.</p>",
 }
-STATUS = Qt.ItemDataRole.UserRole + 1
 
 
 class Trust(NamedTuple):
@@ -255,10 +255,3 @@ def _rank(trust: Trust | None) -> float:
     if trust is None:
         return 2.0
     return -trust.expected if math.isfinite(trust.expected) else 1.5
-
-
-def split_names(text: str) -> Sequence[str]:
-    """Return the names in `text`, separated by commas, semicolons, tabs or new lines."""
-    for separator in ";\n\t\r":
-        text = text.replace(separator, ",")
-    return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))

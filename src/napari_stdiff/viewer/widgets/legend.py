@@ -6,13 +6,26 @@ from html import escape
 
 import numpy as np
 from napari.utils.colormaps import ensure_colormap
-from qtpy.QtCore import QRect, Qt
-from qtpy.QtGui import QColor, QImage, QPainter, QPaintEvent
-from qtpy.QtWidgets import QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtCore import QRect, Qt, Signal
+from qtpy.QtGui import QColor, QImage, QPainter, QPaintEvent, QResizeEvent
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QScrollArea,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from ..colors import UNKNOWN
 from ..layers import COVERS, GENERATED, VIRTUAL
 from ..stack import Stack
+from .swatches import Swatches
+
+_TALLEST = 150  # pixels of swatches; more scroll
 
 
 class Gradient(QWidget):
@@ -46,31 +59,59 @@ class Gradient(QWidget):
 
 
 class Legend(QWidget):
-    """A gradient for numbers, swatches for labels, and what virtual cells look like."""
+    """A gradient for numbers, swatches for labels, and what virtual cells look like.
+
+    Signals
+    -------
+    toggled, only
+        The cells of a label are to be hidden or shown; or no others.
+    all_asked
+        All cells are to be shown again.
+    kept
+        Whether what is hidden is to stay hidden in other colours.
+    """
+
+    toggled = Signal(str)
+    only = Signal(str)
+    all_asked = Signal()
+    kept = Signal(bool)
 
     def __init__(self) -> None:
         super().__init__()
         self.title = QLabel()
         self.title.setWordWrap(True)
         self.gradient = Gradient()
-        self.swatches = QLabel()
-        self.swatches.setWordWrap(True)
-        self.swatches.setTextFormat(Qt.TextFormat.RichText)
-        self.swatches.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.swatches.setContentsMargins(2, 2, 2, 2)
+        self.swatches = Swatches()
         self.frame = QScrollArea()
         self.frame.setWidget(self.swatches)
         self.frame.setWidgetResizable(True)
+        self.frame.setFrameShape(QFrame.Shape.NoFrame)
         self.frame.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.frame.setMaximumHeight(120)
+        self.hidden = QLabel()
+        self.keep = QCheckBox("in every colour")
+        self.keep.setToolTip(
+            "Keep these cells hidden when sections are coloured by a gene or another annotation"
+        )
+        self.all = QToolButton()
+        self.all.setText("Show all")
         self.marks = QLabel()
         self.marks.setWordWrap(True)
         self.marks.setTextFormat(Qt.TextFormat.RichText)
+        self.sifted = QWidget()
+        row = QHBoxLayout(self.sifted)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(6)
+        for widget, stretch in ((self.hidden, 1), (self.keep, 0), (self.all, 0)):
+            row.addWidget(widget, stretch)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
-        for widget in (self.title, self.gradient, self.frame, self.marks):
-            column.addWidget(widget)
+        for part in (self.title, self.gradient, self.frame, self.sifted, self.marks):
+            column.addWidget(part)
+        self.swatches.toggled.connect(self.toggled.emit)
+        self.swatches.only.connect(self.only.emit)
+        self.all.clicked.connect(lambda: self.all_asked.emit())
+        self.keep.toggled.connect(self.kept.emit)
 
     def show_stack(self, stack: Stack) -> None:
         """Explain the present colours of `stack`."""
@@ -84,15 +125,12 @@ class Legend(QWidget):
         if colouring.continuous:
             self.gradient.show_scale(stack.colormap, stack.limits)
         if colouring.kind == "label":
-            self.swatches.setText(
-                " &nbsp; ".join(
-                    f"<span style='white-space:nowrap'><span style='color:{colour}'>■</span>"
-                    f"&nbsp;{escape(label).replace(' ', '&nbsp;')}</span>"
-                    for label, colour in colouring.palette.items()
-                )
-            )
-            rows = (len(colouring.palette) + 1) // 2
-            self.frame.setFixedHeight(min(120, 24 + 17 * rows))
+            colours = dict(colouring.palette)
+            if has_unknown(stack):
+                colours[""] = UNKNOWN
+            self.swatches.show_labels(colours, stack.filter.hidden(colouring.name))
+            self._fit()
+        self._show_hidden(stack)
         parts = []
         sections = stack.sections
         for look in (VIRTUAL, GENERATED, *COVERS):
@@ -102,10 +140,36 @@ class Legend(QWidget):
             parts.append("faded: measured")
         elif any(section.trust is not None for section in sections):
             parts.append("faded: less to be trusted")
-        if has_unknown(stack):
+        if colouring.kind != "label" and has_unknown(stack):
             parts.append(f"<span style='color:{UNKNOWN}'>■</span> no value")
         self.marks.setText(" &nbsp; ".join(parts))
         self.marks.setVisible(bool(parts))
+
+    def _show_hidden(self, stack: Stack) -> None:
+        """Say that cells are hidden, wherever that is so."""
+        kind, known = stack.colouring.kind, stack.filter
+        column = stack.colouring.name if kind == "label" else known.column
+        hidden = known.hidden(column)
+        self.sifted.setVisible(bool(hidden) and (kind == "label" or known.everywhere))
+        what = f"{len(hidden)} hidden"
+        self.hidden.setText(what)
+        self.hidden.setToolTip(
+            f"<p>{escape(column)}: {escape(', '.join(sorted(hidden)))}</p>" if hidden else ""
+        )
+        self.keep.blockSignals(True)
+        self.keep.setChecked(known.everywhere)
+        self.keep.blockSignals(False)
+
+    def _fit(self) -> None:
+        """Be as high as the swatches are at this width, up to a limit."""
+        layout = self.swatches.layout()
+        wanted = 0 if layout is None else layout.heightForWidth(max(self.width() - 4, 100))
+        self.frame.setFixedHeight(min(_TALLEST, wanted + 4))
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
+        """Lay the swatches out anew."""
+        super().resizeEvent(event)
+        self._fit()
 
 
 def has_unknown(stack: Stack) -> bool:
