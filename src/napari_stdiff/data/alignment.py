@@ -61,7 +61,7 @@ class Alignment:
         return any(self.depths.values())
 
     def apply(self, tissue: Tissue) -> Tissue:
-        """Return the tissue with coordinates and pictures moved, and nothing else.
+        """Return the tissue with coordinates, pictures and outlines moved, and nothing else.
 
         Raises
         ------
@@ -83,4 +83,8 @@ class Alignment:
             section: Histology(picture.image, self.transforms[section] @ picture.to_tissue)
             for section, picture in tissue.histology.items()
         }
-        return replace(tissue, coords=coords, histology=pictures)
+        outlines = {
+            section: replace(held, to_tissue=self.transforms[section] @ held.to_tissue)
+            for section, held in tissue.segmentation.items()
+        }
+        return replace(tissue, coords=coords, histology=pictures, segmentation=outlines)

@@ -15,6 +15,7 @@ from .depth import is_micron
 from .elements import axes_of, centroids, systems_of
 from .images import section_pictures
 from .read_config import ReadConfig
+from .segmentation import segmentations
 from .tissue import Origin, Tissue
 
 if TYPE_CHECKING:
@@ -118,7 +119,8 @@ def read_spatialdata(
     )
     elements = _element_of(tissue.section, regions[rows])
     pictures, said = section_pictures(sdata, system, tissue, elements, before)
-    tissue = replace(tissue, histology=pictures)
+    outlines = segmentations(sdata, system, tissue, elements, instances[rows], before)
+    tissue = replace(tissue, histology=pictures, segmentation=outlines)
     return with_origin(tissue, elements=elements, notes=said)
 
 

@@ -34,6 +34,26 @@ class Histology:
 
 
 @dataclass(frozen=True)
+class Segmentation:
+    """The outlines of one section's cells, as labels.
+
+    Attributes
+    ----------
+    image
+        (y, x) whole numbers, 0 where no cell is (numpy, or dask that becomes it through
+        ``np.asarray``).
+    to_tissue
+        (3, 3) affine from pixel (row, column, 1) to tissue (y, x, 1), in the tissue's unit.
+    ids
+        Label of each cell, indexed by its obs name.
+    """
+
+    image: Any
+    to_tissue: np.ndarray
+    ids: pd.Series
+
+
+@dataclass(frozen=True)
 class Origin:
     """Where a tissue was read from and what was assumed; shown to the user and kept in records.
 
@@ -106,6 +126,8 @@ class Tissue:
         (cells, genes) bool, CSR or dense as `expression`, True where the table holds no value
         (`expression` is 0 there); None where it holds all. Only what fills in gaps takes such a
         tissue.
+    segmentation
+        Section name -> the labels of its cells, where they were segmented.
     """
 
     expression: sparse.csr_matrix | np.ndarray
@@ -123,6 +145,7 @@ class Tissue:
     origin: Origin = field(default_factory=Origin)
     gene_ids: np.ndarray | None = None
     missing: sparse.csr_matrix | np.ndarray | None = None
+    segmentation: Mapping[str, Segmentation] = field(default_factory=dict)
 
     @property
     def n_cells(self) -> int:
@@ -161,6 +184,7 @@ class Tissue:
             cell_type=None if self.cell_type is None else self.cell_type[rows],
             layer=None if self.layer is None else self.layer[rows],
             histology={k: v for k, v in self.histology.items() if k in left},
+            segmentation={k: v for k, v in self.segmentation.items() if k in left},
             obs=self.obs.iloc[rows] if len(self.obs) else self.obs,
             missing=None if self.missing is None else self.missing[rows],
         )

@@ -52,6 +52,8 @@ class Section:
     twin
         The picture below the cover, in its half; None otherwise. Cover and twin of an imputed
         gene stay, hidden, while what was measured of it is shown.
+    cells
+        Its cells in their own outlines, which stand in for the points; None where those show.
     generated
         Whether its cells were made up within a measured section; it is then virtual as well.
     trust
@@ -75,6 +77,7 @@ class Section:
     cover_look: Look | None = None
     paired: bool = False
     twin: Image | None = None
+    cells: Image | None = None
     visible: bool = True
     beside: int = 0
     generated: bool = False
@@ -111,7 +114,7 @@ class Section:
     @property
     def layers(self) -> list[Layer]:
         """Its layers that are on the canvas."""
-        every = (self.image, self.frame, self.points, self.twin, self.cover)
+        every = (self.image, self.frame, self.points, self.twin, self.cover, self.cells)
         return [layer for layer in every if layer is not None]
 
     @property
@@ -129,10 +132,22 @@ class Section:
         """The layer that shows its cells now."""
         return self.cover if self.covered else self.points
 
+    @property
+    def outlined(self) -> bool:
+        """Whether its cells show in their own outlines rather than as points."""
+        return self.cells is not None and not self.paired
+
+    @property
+    def front(self) -> Layer | None:
+        """The layer that shows its cells, whichever way."""
+        return self.cells if self.outlined else self.painted
+
     def hides(self, layer: Layer) -> bool:
         """Whether a layer is kept out of sight although the section is shown."""
         return (
-            (layer is self.points and self.covered and not self.paired)
+            (self.outlined and layer in (self.points, self.cover))
+            or (layer is self.cells and not self.outlined)
+            or (layer is self.points and self.covered and not self.paired)
             or (layer is self.cover and not self.covered)
             or (layer is self.twin and not self.paired)
         )
@@ -190,7 +205,7 @@ def make_layers(section: Section, size: float, diameter: float) -> list[Layer]:
         made.append(section.cover)
     for layer in made:
         layer.visible = section.visible
-    if section.covered:  # layers that were hidden meanwhile come back, and points give way
+    if section.covered or section.outlined:  # what was hidden comes back, and points give way
         for layer in (section.points, section.cover, section.twin):
             if layer is not None:
                 layer.visible = section.visible and not section.hides(layer)

@@ -74,7 +74,7 @@ COVERS = (PREDICTED, IMPUTED)  # what stands in the place of measured cells
 class State(TypedDict):
     """What ``layer.metadata["stdiff"]`` holds on our layers."""
 
-    # "points", "predicted", "imputed", "histology", "frame", "landmarks" or "strip"
+    # "points", "predicted", "imputed", "histology", "frame", "landmarks", "strip" or "cells"
     role: str
     section: str
     virtual: bool
@@ -361,9 +361,9 @@ def mark(layer: Points, filled: np.ndarray) -> None:
         layer.symbol = shapes
 
 
-def show_bar(layer: Points, visible: bool) -> None:
+def show_bar(layer: Layer, visible: bool) -> None:
     """Show or hide napari's own colour bar of `layer`, where this version has one."""
-    bar = getattr(layer, "face_colorbar", None)
+    bar = getattr(layer, "face_colorbar" if isinstance(layer, Points) else "colorbar", None)
     if bar is not None and bar.visible != visible:
         bar.visible = visible
 def show_cells(layer: Points, shown: np.ndarray | None) -> None:

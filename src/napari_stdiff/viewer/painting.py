@@ -13,6 +13,7 @@ from ..compute.errors import StdiffError
 from . import layers as build
 from .arrange import Section
 from .beside import Beside
+from .cell_labels import CellLabels
 from .cell_filter import CellFilter
 from .colors import (
     COLORMAPS,
@@ -73,6 +74,8 @@ class Painting:
         self.filter.changed.connect(self._sift)
         self._filtered: Colouring | None = None  # by the column that is hidden everywhere
         self._beside = Beside(session.viewer)
+        self.cells = CellLabels(self, session)
+        self.cells.changed.connect(self._paint)
         self.colormap: str = COLORMAPS[0]
         self.percentiles = (1.0, 99.0)
         self.limits = (0.0, 1.0)
@@ -211,16 +214,20 @@ class Painting:
                 continue
             if not section.virtual:
                 section.trust = None if fading is None else fading[section.rows]
-            self.paint(layer, self._values_of(section), section.trust, self._shown(section))
+            if section.outlined:  # its points are out of sight, and painted when they come back
+                self.cells.paint(section, self._values_of(section), self._shown(section))
+            else:
+                self.paint(layer, self._values_of(section), section.trust, self._shown(section))
             if section.covered:
                 tell_cells(layer, self._session, colouring, section.rows)
                 self._paint_pair(section, layer)
             if not colouring.continuous:
                 continue
             if section.trust is None:
-                shown = layer.visible and not bar_shown and not self._beside.is_on
-                build.show_bar(layer, shown)
-                bar_shown = bar_shown or layer.visible
+                front = section.front or layer
+                shown = front.visible and not bar_shown and not self._beside.is_on
+                build.show_bar(front, shown)
+                bar_shown = bar_shown or front.visible
         self._caption = build.caption(self._session.viewer, self.title, self._caption)
         self.colours_changed.emit()
 
@@ -313,6 +320,8 @@ class Painting:
             for layer in (section.points, section.cover):
                 if layer is not None:
                     build.show_cells(layer, shown)
+            if section.outlined:
+                self.cells.paint(section, self._values_of(section), shown)
         self.colours_changed.emit()
 
     def values_in(self, results: Mapping[str, VirtualSection]) -> Mapping[str, np.ndarray]:

@@ -205,6 +205,7 @@ class Stack(Painting):
         self._side = self._side_shown()  # nothing has turned the camera of a new viewer yet
         self._values = None if tissue is None else Values(tissue)
         self.colouring, self.manual_limits = Colouring(), False
+        self.cells.forget()
         self._beside.leave()
         self.view, self.only_filled = "raw", False  # nothing stands for what was measured
         if tissue is None:
@@ -300,6 +301,10 @@ class Stack(Painting):
                 if shown:
                     section.visible = False
                     self.sections_changed.emit()
+            elif section.cells is event.value:
+                section.cells, section.visible = None, False
+                self.cells.changed.emit()  # its points were not painted
+                self.sections_changed.emit()
             elif section.image is event.value:
                 section.image = None
             elif section.frame is event.value:
@@ -310,7 +315,7 @@ class Stack(Painting):
             return
         bar_shown = False
         for section in self.sections:
-            layer = section.painted
+            layer = section.front
             if layer is None:
                 continue
             section.visible = layer.visible
