@@ -141,12 +141,7 @@ class NeighbourMethod(Method):
         if self.gaussian:
             z = self.cells.section_z
             away = np.abs(np.array([z[s] for s in sections]) - coords[:, :1])
-            plane = np.where(there, distance, 0.0)
-            square = plane**2 + away[:, :, None] ** 2
-            nearest = np.where(there, square, np.inf).min(axis=(1, 2), keepdims=True)
-            # half the radius that holds the neighbours; never 0, where cells coincide
-            width = np.maximum(0.5 * plane.max(axis=(1, 2), keepdims=True), 1e-9)
-            weights = np.where(there, np.exp(-(square - nearest) / (2 * width**2)), 0.0)
+            weights = fading(distance, away)
         else:
             weights = there.astype(np.float64)
         return index, weights / weights.sum(axis=(1, 2), keepdims=True)
@@ -217,6 +212,26 @@ class TypedDonor(NeighbourMethod):
         "all equally likely; the mean is over those cells."
     )
     typed, per_section, tuned, gaussian = True, 15, False, False
+
+
+def fading(distance: np.ndarray, away: np.ndarray) -> np.ndarray:
+    """Return weights of near cells that fade as a Gaussian of half the radius that holds them.
+
+    Parameters
+    ----------
+    distance
+        (queries, sections, k) in the plane; inf where there is no cell, which weighs 0.
+    away
+        (queries, sections) between each query and the section, along z.
+    """
+    there = np.isfinite(distance)
+    plane = np.where(there, distance, 0.0)
+    square = plane**2 + away[:, :, None] ** 2
+    nearest = np.where(there, square, np.inf).min(axis=(1, 2), keepdims=True)
+    # never 0, where cells coincide
+    width = np.maximum(0.5 * plane.max(axis=(1, 2), keepdims=True), 1e-9)
+    with np.errstate(invalid="ignore"):  # no cell at all: inf - inf
+        return np.where(there, np.exp(-(square - nearest) / (2 * width**2)), 0.0)
 
 
 def _pick(index: np.ndarray, weights: np.ndarray, u: np.ndarray) -> np.ndarray:

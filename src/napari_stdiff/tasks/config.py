@@ -25,11 +25,13 @@ class InterpolateConfig(InterpolationSettings):
         "Hide section",
         "Name of a measured section to hide, predict and compare with; empty for none.",
     )
-    cells: Literal["auto", "transport", "nearest", "grid", "given"] = setting(
+    cells: Literal["auto", "transport", "lines", "nearest", "grid", "given"] = setting(
         "auto",
         "Cells",
         "Positions and types of the new cells: displaced by optimal transport between the two "
-        "parents, copied from the nearer parent, on a grid inside the outline, or given. "
+        "parents, on lines between their cells that are the same at every depth (as the virtual "
+        "microtome draws them), copied from the nearer parent, on a grid inside the outline, or "
+        "given. "
         "'auto': the hidden section's own where one is hidden, transport otherwise.",
     )
     positions: str = setting(

@@ -91,6 +91,14 @@ def fitted(
     return found, kept
 
 
+def is_kept(tissue: Tissue, config: InterpolationSettings, folder: Path | None = None) -> bool:
+    """Return whether :func:`fitted` has this model already, in memory or on disk."""
+    key = key_of(tissue, config)
+    with _lock:
+        found = key in _recent
+    return found or ((folder or cache_folder()) / key).is_dir()
+
+
 def saved(
     folder: str | Path, tissue: Tissue, config: InterpolationSettings, hidden: Tissue | None = None
 ) -> Method:

@@ -14,6 +14,7 @@ from ..data.tissue import Tissue
 from ..methods.files import known_labels
 from ..methods.flanks import flanking_sections, label_codes
 from .config import InterpolateConfig
+from .lines import Lines
 
 _LEAF = 1500  # cells that are matched at once; an assignment grows with the cube
 FARTHEST = 3  # spacings beyond the stack
@@ -104,16 +105,16 @@ def place(tissue: Tissue, z: float, config: InterpolateConfig) -> Query:
     first, second, weight = parents(tissue, z, config.extrapolate)
     inside = min(max(weight, 0.0), 1.0)
     types = tuple(known_labels(tissue.cell_type))
-    sides = []
-    for name in (first, second):
-        rows = tissue.section == name
-        labels = None if tissue.cell_type is None else tissue.cell_type[rows]
-        sides.append((tissue.coords[rows][:, 1:], label_codes(labels, types, int(rows.sum()))))
+    sides = [side_of(tissue, name, types) for name in (first, second)]
     rng = np.random.default_rng([config.seed, 11])
     if config.cells == "nearest" or (config.cells == "auto" and inside != weight):
         yx, code = sides[int(weight > 0.5)]
     elif config.cells == "grid":
         yx, code = _grid(sides, inside, config.grid_step, rng)
+    elif config.cells == "lines":
+        lines = Lines.between(sides[0], sides[1], config.seed)
+        there = lines.there(inside)
+        yx, code = lines.at(weight)[there], lines.code[there]
     else:
         yx, code = _transport(sides, weight, rng)
     coords = np.column_stack([np.full(len(yx), z), yx])
@@ -124,6 +125,13 @@ def place(tissue: Tissue, z: float, config: InterpolateConfig) -> Query:
 
 
 Side = tuple[np.ndarray, np.ndarray]
+
+
+def side_of(tissue: Tissue, section: str, types: tuple[str, ...]) -> Side:
+    """Return (cells, 2) y, x and (cells,) positions in `types` of the cells of a section."""
+    rows = tissue.section == section
+    labels = None if tissue.cell_type is None else tissue.cell_type[rows]
+    return tissue.coords[rows][:, 1:], label_codes(labels, types, int(rows.sum()))
 
 
 def _transport(sides: list[Side], weight: float, rng: np.random.Generator) -> Side:

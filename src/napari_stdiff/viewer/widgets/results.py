@@ -17,6 +17,8 @@ from .z_slider import unit_words
 PLACED = {
     "transport": "Its cells were placed between the two neighbouring sections by optimal "
     "transport; nobody measured them.",
+    "lines": "Its cells lie on lines between cells of the two neighbouring sections, as the "
+    "virtual microtome draws them; nobody measured them.",
     "nearest": "Its cells are copied from the nearer section's positions; nobody measured them.",
     "grid": "Its cells lie on a grid inside the interpolated outline; nobody measured them.",
     "given": "Its cells were given in a file.",
