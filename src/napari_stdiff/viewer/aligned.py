@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from spatialdata import SpatialData
 
+    from ..data.virtual import VirtualSection
+    from .saving import Kept
     from .session import Session
 
+BY_HAND = "by hand"  # method of an alignment that somebody made by moving sections
 _ALL: weakref.WeakKeyDictionary[Session, Aligned] = weakref.WeakKeyDictionary()
 
 
@@ -30,6 +33,28 @@ def aligned_of(session: Session) -> Aligned:
     if session not in _ALL:
         _ALL[session] = Aligned(session)
     return _ALL[session]
+
+
+@dataclass(frozen=True)
+class Stand:
+    """Where the sections stand, and what belongs to that: handed out and taken back.
+
+    Attributes
+    ----------
+    alignment
+        How they moved from where they were read; None where they did not.
+    system, store, read_config
+        The coordinate system that the store has for it ("" where it has none), that store, and
+        how to read it.
+    kept
+        The results that were made there; None for none yet.
+    """
+
+    alignment: Alignment | None
+    system: str
+    store: str | SpatialData | AnnData | None
+    read_config: ReadConfig
+    kept: Kept[VirtualSection] | None = None
 
 
 class Aligned:
@@ -89,9 +114,45 @@ class Aligned:
             self.show(after=False)
         self.session.forget_moved()
         self._after = alignment.apply(tissue)
+        self._opened = self._opened or (self.session.store, self.session.read_config)
+        self.session.store, self.session.read_config = self._opened
         self._before, self.alignment, self.system = tissue, alignment, ""
-        self._opened = (self.session.store, self.session.read_config)
         self.show(after=True)
+
+    def exchange(self, alignment: Alignment | Stand | None) -> Stand:
+        """Show the sections as `alignment` moves them, or as they stood; return how they stand.
+
+        Parameters
+        ----------
+        alignment
+            A new alignment, not saved yet; None for where the sections were read; or what an
+            earlier call returned: the results that were made there come back with it.
+        """
+        session, before = self.session, self.before
+        if before is None:
+            raise StdiffError("There is no tissue open; open one first.")
+        now = (session.store, session.read_config)
+        opened = self._opened or now
+        to = alignment
+        if not isinstance(to, Stand):
+            to = Stand(to, "", *opened)
+        kept = session.lend_moved(to.kept)
+        was = Stand(self.alignment, self.system, *now, kept)
+        self.alignment, self.system = to.alignment, to.system
+        session.store, session.read_config = to.store, to.read_config
+        session.moved_system = to.system
+        if to.alignment is None:
+            self._before = self._after = self._opened = None
+            session.move_tissue(before, False)
+        else:
+            self._before, self._opened = before, opened
+            self._after = to.alignment.apply(before)
+            if to.system:
+                origin = replace(self._after.origin, coordinate_system=to.system)
+                self._after = replace(self._after, origin=origin)
+            session.move_tissue(self._after, True)
+        self.changed.emit()
+        return was
 
     def show(self, after: bool) -> None:
         """Show the sections before or after the alignment."""
@@ -120,8 +181,14 @@ class Aligned:
 
         def save() -> str:
             from ..data.alignment_store import save_alignment
+            from ..data.record import describe_input
 
-            return save_alignment(alignment, store, tissue)
+            if alignment.record.method != BY_HAND:
+                return save_alignment(alignment, store, tissue)
+            # a hash of the tissue takes too long for every move of a hand
+            record = alignment.record.model_copy(update={"input": describe_input(tissue)})
+            sealed = replace(alignment, record=record)
+            return save_alignment(sealed, store, tissue, "moved_by_hand")
 
         return save
 

@@ -21,12 +21,36 @@ from .layers import (
     make_points,
     place,
     plane_affine,
+    transform,
 )
 
 _NICE = (0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0)
 
 
-@dataclass
+@dataclass(frozen=True)
+class Motion:
+    """How a section moves from where its data lies.
+
+    Attributes
+    ----------
+    matrix
+        (3, 3) affine on (y, x, 1).
+    z
+        How far along z, in the unit of the tissue.
+    """
+
+    matrix: np.ndarray
+    z: float = 0.0
+
+    def matrix4(self, stretch: float) -> np.ndarray:
+        """Return the (4, 4) affine on (z, y, x, 1), where depths are stretched."""
+        out = np.eye(4)
+        out[1:, 1:] = self.matrix
+        out[0, 3] = self.z * stretch
+        return out
+
+
+@dataclass(eq=False)
 class Section:
     """One section on the canvas.
 
@@ -62,6 +86,12 @@ class Section:
         Name -> (cells,) what is told of the cell under the mouse.
     beside
         How many widths to the right it stands, because its depth is taken.
+    slot
+        How far (y, x) it stands from the middle where all sections lie side by side.
+    at
+        How far its layers are shifted on the canvas (z, y, x), its pictures by their own depth.
+    moving
+        Where a hand just moves it, before its data follows; None otherwise.
     """
 
     name: str
@@ -80,6 +110,9 @@ class Section:
     cells: Image | None = None
     visible: bool = True
     beside: int = 0
+    slot: tuple[float, float] = (0.0, 0.0)
+    at: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    moving: Motion | None = None
     generated: bool = False
     trust: np.ndarray | None = None
     facts: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -212,7 +245,13 @@ def make_layers(section: Section, size: float, diameter: float) -> list[Layer]:
     return made
 
 
-def place_section(section: Section, stretch: float, offset: float, aside: float) -> None:
+def place_section(
+    section: Section,
+    stretch: float,
+    offset: float,
+    aside: float,
+    apart: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0),
+) -> None:
     """Place the layers of `section`; their data keeps its coordinates.
 
     Parameters
@@ -225,18 +264,55 @@ def place_section(section: Section, stretch: float, offset: float, aside: float)
         Shift of points along z that keeps them on the camera's side of their picture.
     aside
         Shift along x for each section that stands at its depth already.
+    apart
+        Where an exploded stack puts it: how flat the stack is (0 to 1), at which depth on the
+        canvas it lies then, and the section's shift along y and x.
     """
-    z, x = section.z * (stretch - 1.0), section.beside * aside
+    flat, level, y, x = apart
+    share = 1.0 - flat
+    x += section.beside * aside * share
+    z = section.z * (stretch * share - 1.0) + flat * level
     on_picture = section.image is not None or (section.beside > 0 and not aside)
     above = z + (offset if on_picture else 0.0)
+    section.at = (above, y, x)
+    motion = section.moving
+    move = np.eye(4) if motion is None else motion.matrix4(stretch * share)
+    there, back = np.eye(4), np.eye(4)
+    there[:3, 3], back[:3, 3] = section.at, -np.array(section.at)
     for layer in (section.points, section.cover):
         if layer is not None:
-            place(layer, above, x)
+            place(layer, above, x, y=y)
+            transform(layer, np.eye(4) if motion is None else there @ move @ back)
     if section.frame is not None:
-        place(section.frame, above, x)
+        place(section.frame, above, x, y=y)
     for picture in (section.image, section.twin):
         if picture is not None and section.histology is not None:
-            place(picture, z, x, plane_affine(section.histology, section.z))
+            place(picture, z, x, move @ plane_affine(section.histology, section.z), y=y)
+
+
+def contact_sheet(n: int, height: float, width: float, shape: float = 1.5) -> np.ndarray:
+    """Return (n, 2) shifts y, x that lay `n` sections of a size side by side, row by row.
+
+    Parameters
+    ----------
+    n
+        How many.
+    height, width
+        Of each.
+    shape
+        Width over height that the sheet should have, about.
+
+    Examples
+    --------
+    >>> contact_sheet(3, 10.0, 10.0).round(1).tolist()
+    [[-5.5, -5.5], [-5.5, 5.5], [5.5, -5.5]]
+    """
+    columns = max(1, round(float(np.sqrt(n * shape * height / max(width, 1e-9)))))
+    columns = min(columns, max(n, 1))
+    row, column = np.divmod(np.arange(n), columns)
+    steps = np.column_stack([row * 1.1 * height, column * 1.1 * width])
+    middle = np.array([row.max(initial=0) * 1.1 * height, (columns - 1) * 1.1 * width]) / 2
+    return np.asarray(steps - middle)
 
 
 def stand_apart(sections: Sequence[Section]) -> None:

@@ -30,6 +30,7 @@ class Cameras:
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = weakref.ref(viewer)
         self._left: dict[int, Any] = {}
+        self._kept: dict[int, Any] = {}
 
     def switch(self, ndisplay: int) -> None:
         """Show 2 or 3 dimensions, as they were seen the last time."""
@@ -75,6 +76,24 @@ class Cameras:
         camera = camera_of(viewer)
         camera.center = tuple((low + high) / 2)
         camera.zoom *= float(np.min(np.where(size > 1e-9, (now[1] - now[0]) / size, 1.0)))
+
+    def keep(self) -> None:
+        """Remember where the camera is; for :meth:`put_back`."""
+        viewer: Any = self._viewer()
+        if viewer is not None:
+            camera = camera_of(viewer)
+            self._kept = {viewer.dims.ndisplay: (camera.center, camera.zoom)}
+
+    def put_back(self) -> None:
+        """Bring the camera back to where :meth:`keep` saw it, its angles as they are now."""
+        viewer: Any = self._viewer()
+        if viewer is None:
+            return
+        if viewer.dims.ndisplay in self._kept:
+            camera = camera_of(viewer)
+            camera.center, camera.zoom = self._kept[viewer.dims.ndisplay]
+        else:
+            self.widen()
 
     def forget(self) -> None:
         """Start anew: something else is shown."""

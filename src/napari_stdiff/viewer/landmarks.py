@@ -9,10 +9,12 @@ import numpy as np
 from napari.layers import Points
 from psygnal import Signal
 
+from ..registration.frames import moved
 from .aligned import Aligned
 from .layers import KEY, State, place, state_of
 
 if TYPE_CHECKING:
+    from ..data.alignment import Alignment
     from .session import Session
 
 
@@ -35,8 +37,7 @@ class Landmarks:
     def __init__(self, session: Session, aligned: Aligned) -> None:
         self._session = weakref.ref(session)
         self._aligned = aligned
-        self._after = aligned.is_after
-        self._last = aligned.alignment
+        self._shown: Alignment | None = aligned.alignment if aligned.is_after else None
         aligned.changed.connect(self._follow)
         session.opened.connect(self.clear)
         session.stack.view_changed.connect(self._place)
@@ -135,31 +136,32 @@ class Landmarks:
         session = self._session()
         if session is None or session.tissue is None:
             return
-        depth = session.tissue.section_z
-        for section, layer in self.layers.items():
-            if section in depth:
-                place(layer, depth[section] * (session.stack.spacing - 1.0), 0.0)
+        known = {s.name: s for s in session.stack.sections if not s.virtual}
+        for name, layer in self.layers.items():
+            if name in known:
+                z, y, x = known[name].at
+                place(layer, z, x, y=y)
 
     def _follow(self) -> None:
         """Move the landmarks with their sections."""
-        after, forth = self._aligned.is_after, self._aligned.alignment or self._last
-        turned = after != self._after
-        self._after, self._last = after, self._aligned.alignment
-        if turned:
-            for section, layer in self.layers.items():
-                if forth is None or not len(layer.data):
-                    continue
-                matrix = forth.transforms[section]
-                if not after:
-                    matrix = np.linalg.inv(matrix)
-                data = np.array(layer.data)
-                data[:, 1:] = data[:, 1:] @ matrix[:2, :2].T + matrix[:2, 2]
-                layer.data = data
+        was, now = self._shown, self._aligned.alignment if self._aligned.is_after else None
+        self._shown = now
+        if was is now:
+            return
+        for section, layer in self.layers.items():
+            if not len(layer.data):
+                continue
+            data = np.array(layer.data)
+            if was is not None:
+                data[:, 1:] = moved(data[:, 1:], np.linalg.inv(was.transforms[section]))
+                data[:, 0] -= was.depths.get(section, 0.0)
+            if now is not None:
+                data[:, 1:] = moved(data[:, 1:], now.transforms[section])
+                data[:, 0] += now.depths.get(section, 0.0)
+            layer.data = data
 
     def _back(self, section: str, yx: np.ndarray) -> np.ndarray:
         """Return places on the canvas where the section was read."""
-        alignment = self._aligned.alignment
-        if alignment is None or not self._after:
+        if self._shown is None:
             return yx
-        matrix = np.linalg.inv(alignment.transforms[section])
-        return np.asarray(yx @ matrix[:2, :2].T + matrix[:2, 2])
+        return moved(yx, np.linalg.inv(self._shown.transforms[section]))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -74,7 +75,7 @@ COVERS = (PREDICTED, IMPUTED)  # what stands in the place of measured cells
 class State(TypedDict):
     """What ``layer.metadata["stdiff"]`` holds on our layers."""
 
-    # "points", "predicted", "imputed", "histology", "frame", "landmarks", "strip" or "cells"
+    # "points", "predicted", "imputed", "histology", "frame", "landmarks", "strip", "live" or "cells"
     role: str
     section: str
     virtual: bool
@@ -287,18 +288,44 @@ def plane_affine(histology: Histology, z: float) -> np.ndarray:
     return affine
 
 
-def place(layer: Layer, z: float, x: float, affine: np.ndarray | None = None) -> None:
-    """Shift `layer` by `z` and `x` (world units); `affine` (4, 4) is its own transform."""
+def place(
+    layer: Layer, z: float, x: float, affine: np.ndarray | None = None, y: float = 0.0
+) -> None:
+    """Shift `layer` by `z`, `y` and `x` (world units); `affine` (4, 4) is its own transform."""
     if affine is None:
-        shift = np.array([z, 0.0, x])
+        shift = np.array([z, y, x])
         if not np.allclose(layer.translate, shift):
             layer.translate = shift
         return
     moved = np.array(affine, dtype=float)
-    moved[0, 3] += z
-    moved[2, 3] += x
-    if not np.allclose(layer.affine.affine_matrix, moved):
-        layer.affine = moved
+    moved[:3, 3] += (z, y, x)
+    transform(layer, moved)
+
+
+def transform(layer: Layer, affine: np.ndarray) -> None:
+    """Give `layer` this (4, 4) transform, unless it has it."""
+    if not np.array_equal(layer.affine.affine_matrix, affine):
+        layer.affine = affine
+
+
+@contextmanager
+def unsliced(viewer: ViewerModel, layers: Iterable[Layer]) -> Iterator[None]:
+    """Let `layers` be moved in the block without the viewer cutting all its layers anew.
+
+    napari reads the data of every layer again whenever one moves: half a second at 100,000
+    cells. A move that is only a preview needs the new transform and nothing else; what follows
+    it must place the layer once more, outside of this block.
+    """
+    with ExitStack() as stack:
+        for layer in layers:
+            stack.enter_context(layer.events.set_data.blocker())
+            stack.enter_context(layer.events.reload.blocker())
+        stack.enter_context(viewer.dims.events.blocker_all())
+        held = viewer.dims.range
+        try:
+            yield
+        finally:
+            viewer.dims.range = held
 
 
 def paint_values(
@@ -361,11 +388,6 @@ def mark(layer: Points, filled: np.ndarray) -> None:
         layer.symbol = shapes
 
 
-def show_bar(layer: Layer, visible: bool) -> None:
-    """Show or hide napari's own colour bar of `layer`, where this version has one."""
-    bar = getattr(layer, "face_colorbar" if isinstance(layer, Points) else "colorbar", None)
-    if bar is not None and bar.visible != visible:
-        bar.visible = visible
 def show_cells(layer: Points, shown: np.ndarray | None) -> None:
     """Show the cells of `layer` where (cells,) `shown` is True, or all where it is None."""
     wanted = np.ones(len(layer.data), bool) if shown is None else shown
@@ -373,3 +395,8 @@ def show_cells(layer: Points, shown: np.ndarray | None) -> None:
         layer.shown = wanted
 
 
+def show_bar(layer: Layer, visible: bool) -> None:
+    """Show or hide napari's own colour bar of `layer`, where this version has one."""
+    bar = getattr(layer, "face_colorbar" if isinstance(layer, Points) else "colorbar", None)
+    if bar is not None and bar.visible != visible:
+        bar.visible = visible

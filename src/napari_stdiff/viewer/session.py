@@ -201,6 +201,17 @@ class Session:
             self._kept[True] = self._keep()
         self.moved_system = ""
 
+    def lend_moved(self, kept: Kept[VirtualSection] | None = None) -> Kept[VirtualSection]:
+        """Put the results aside that belong to other places than those that were read.
+
+        Parameters
+        ----------
+        kept
+            What this function returned for the places that are shown next; None for new ones.
+        """
+        before, self._kept[True] = self._kept[True], kept or self._keep()
+        return before
+
     def save_results(self) -> None:
         """Save, in the background, what is in memory alone; for a store that came later."""
         for name in list(self.notes):

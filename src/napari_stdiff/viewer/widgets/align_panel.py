@@ -100,7 +100,32 @@ class AlignPanel(QWidget):
 def describe(alignment: Alignment) -> str:
     """Put an alignment into a few lines of rich text."""
     quality = alignment.quality
-    before, after = float(quality["before"]), float(quality["after"])
+    agreed = "before" in quality  # nobody measures that while a hand moves sections
+    if agreed:
+        head = f"{_verdict(alignment)} {escape(alignment.fixed)} stays."
+    else:
+        head = f"<b>Moved {escape(alignment.record.method)}</b>."
+    rows = [_row("", ("turned", "moved", *(("before", "after") if agreed else ())))]
+    for name, section in quality.get("sections", {}).items():
+        shift = (section["shift_y"] ** 2 + section["shift_x"] ** 2) ** 0.5
+        turned = f"{round(section['rotation'])}°" + (", mirrored" if section["mirrored"] else "")
+        cells: tuple[str, ...] = (
+            turned,
+            escape(f"{shift:.3g}{unit_words(alignment.unit)}".replace(" ", "\u00a0")),
+        )
+        if agreed:
+            cells += (f"{section['before']:.2f}", f"<b>{section['after']:.2f}</b>")
+        rows.append(_row(name, cells))
+    text = f"<p style='margin:2px 0'>{head}</p><table style='margin:3px 0'>{''.join(rows)}</table>"
+    if alignment.record.notes:
+        items = "".join(f"<li>{escape(note)}</li>" for note in alignment.record.notes)
+        text += f"<ul style='margin:2px 0 2px 12px; -qt-list-indent:0'>{items}</ul>"
+    return text
+
+
+def _verdict(alignment: Alignment) -> str:
+    """Return whether neighbouring sections agree better than before."""
+    before, after = float(alignment.quality["before"]), float(alignment.quality["after"])
     if not alignment.changed:
         verdict = "No section moves"
     elif after > before + 0.005:
@@ -109,26 +134,7 @@ def describe(alignment: Alignment) -> str:
         verdict = "Neighbouring sections agree less"
     else:
         verdict = "Neighbouring sections agree as before"
-    head = (
-        f"<b>{verdict}</b>: {before:.2f} before, {after:.2f} after. "
-        f"{escape(alignment.fixed)} stays."
-    )
-    rows = [_row("", ("turned", "moved", "before", "after"))]
-    for name, section in quality.get("sections", {}).items():
-        shift = (section["shift_y"] ** 2 + section["shift_x"] ** 2) ** 0.5
-        turned = f"{round(section['rotation'])}°" + (", mirrored" if section["mirrored"] else "")
-        cells = (
-            turned,
-            escape(f"{shift:.3g}{unit_words(alignment.unit)}".replace(" ", "\u00a0")),
-            f"{section['before']:.2f}",
-            f"<b>{section['after']:.2f}</b>",
-        )
-        rows.append(_row(name, cells))
-    text = f"<p style='margin:2px 0'>{head}</p><table style='margin:3px 0'>{''.join(rows)}</table>"
-    if alignment.record.notes:
-        items = "".join(f"<li>{escape(note)}</li>" for note in alignment.record.notes)
-        text += f"<ul style='margin:2px 0 2px 12px; -qt-list-indent:0'>{items}</ul>"
-    return text
+    return f"<b>{verdict}</b>: {before:.2f} before, {after:.2f} after."
 
 
 def _row(name: str, cells: tuple[str, ...]) -> str:

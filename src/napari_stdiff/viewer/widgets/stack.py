@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from ..forms import Folded
+from .adjust_panel import AdjustPanel
 from .colour_panel import ColourPanel
 from .dock import heading
 from .tissue_dock import TissueDock
@@ -30,6 +32,11 @@ class StackWidget(TissueDock):
         self.colours = ColourPanel(self.session)
         self.view = ViewPanel(self.session)
         self.sections = SectionList(self.session)
+        self.moving = AdjustPanel(self.session)
+        self.moving_fold = Folded("Move a section", self.moving)
+        self.moving.failed.connect(self.fail)
+        self.moving.adjust.changed.connect(self._on_hands)
+        self.sections.picked.connect(self._on_picked)
         self.shown = QWidget()
         inner = QVBoxLayout(self.shown)
         inner.setContentsMargins(0, 0, 0, 0)
@@ -41,6 +48,7 @@ class StackWidget(TissueDock):
             self.view,
             heading("Sections"),
             self.sections,
+            self.moving_fold,
         )
         for part in parts:
             inner.addWidget(part)
@@ -54,6 +62,11 @@ class StackWidget(TissueDock):
         self._on_sections()
         self._on_colours()
         self._on_view()
+
+    def end(self) -> None:
+        """End everything that runs."""
+        super().end()
+        self.moving.end()
 
     def heard(self) -> list[tuple[Any, Callable[..., None]]]:
         """Listen to the stack."""
@@ -79,3 +92,10 @@ class StackWidget(TissueDock):
 
     def _on_view(self, *_: object) -> None:
         self.view.refresh()
+
+    def _on_hands(self) -> None:
+        self.sections.select(self.moving.adjust.chosen)
+
+    def _on_picked(self, name: str) -> None:
+        if self.moving.canvas.is_on:
+            self.moving.adjust.choose(name)

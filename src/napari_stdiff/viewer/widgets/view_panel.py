@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QBrush, QColor
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -27,6 +27,7 @@ from ..arrange import Section
 from ..fields import NoWheel, PlainSpinBox, tame
 from ..layers import IMPUTED
 from ..session import Session
+from ..stack import HEIGHT
 from .cells_row import CellsRow
 
 _KEY = Qt.ItemDataRole.UserRole
@@ -100,8 +101,12 @@ class ViewPanel(QWidget):
         self.three, self.two = QPushButton("3D stack"), QPushButton("2D section")
         self.modes = QButtonGroup(self)
         for button, tip in (
-            (self.three, "All sections, one above the other"),
-            (self.two, "One section; the slider below the canvas goes from one to the next"),
+            (self.three, f"All sections, one above the other (key {HEIGHT})"),
+            (
+                self.two,
+                "One section; the slider below the canvas goes from one to the next "
+                f"(key {HEIGHT})",
+            ),
         ):
             button.setCheckable(True)
             button.setToolTip(tip)
@@ -110,6 +115,11 @@ class ViewPanel(QWidget):
         self.whole.setToolTip("Set the camera so that everything is in sight")
         self.spacing = ValueSlider(0.1, 200.0, log=True, suffix=" ×")
         self.spacing.setToolTip("Stretches the distance between sections on the canvas alone")
+        self.explode = ValueSlider(0.0, 1.0)
+        self.explode.setToolTip(
+            "<p>Spreads the sections until all lie side by side; in 2D all are in sight then. On "
+            "the canvas alone.</p>"
+        )
         self.point_size = ValueSlider(0.2, 4.0, log=True, suffix=" ×")
         self.point_size.setToolTip("Size of the points; 1 ×: neighbours just touch")
         self.points = ValueSlider(0.0, 1.0)
@@ -126,6 +136,7 @@ class ViewPanel(QWidget):
         self.two.clicked.connect(lambda: stack.set_ndisplay(2))
         self.whole.clicked.connect(stack.look)
         self.spacing.changed.connect(stack.set_spacing)
+        self.explode.changed.connect(stack.set_explosion)
         self.point_size.changed.connect(stack.set_size)
         self.points.changed.connect(lambda value: stack.set_opacity(points=value))
         self.histology.changed.connect(lambda value: stack.set_opacity(histology=value))
@@ -140,6 +151,7 @@ class ViewPanel(QWidget):
         self._form.setContentsMargins(0, 0, 0, 0)
         self._form.setVerticalSpacing(3)
         self._form.addRow("z stretch", self.spacing)
+        self._form.addRow("Explode", self.explode)
         self._form.addRow("Point size", self.point_size)
         self._form.addRow("Points", self.points)
         self._form.addRow("Histology", self.histology)
@@ -158,6 +170,8 @@ class ViewPanel(QWidget):
         (self.three if ndisplay == 3 else self.two).setChecked(True)
         self.cells.refresh()
         self.spacing.show_value(stack.spacing)
+        self.explode.show_value(stack.explosion)
+        self._form.setRowVisible(self.explode, len(stack.sections) > 1)
         self.point_size.show_value(stack.size_factor)
         self.points.show_value(stack.points_opacity)
         self.histology.show_value(stack.histology_opacity)
@@ -171,6 +185,8 @@ class ViewPanel(QWidget):
 
 class SectionList(QTreeWidget):
     """Every section with its depth; ticked ones are shown, virtual ones are marked."""
+
+    picked = Signal(str)  # a measured section that was clicked
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -191,6 +207,7 @@ class SectionList(QTreeWidget):
                 header.setSectionResizeMode(column, QHeaderView.ResizeMode[mode])
         self.itemChanged.connect(self._ticked)
         self.itemDoubleClicked.connect(self._go)
+        self.itemClicked.connect(self._picked)
 
     def refresh(self) -> None:
         """Show the sections of the stack.
@@ -243,6 +260,20 @@ class SectionList(QTreeWidget):
     def _ticked(self, item: QTreeWidgetItem, _: int = 0) -> None:
         shown = item.checkState(0) == Qt.CheckState.Checked
         self._session.stack.set_visible(self._section(item), shown)
+
+    def select(self, name: str) -> None:
+        """Mark the row of a measured section; none for ""."""
+        for i in range(self.topLevelItemCount()):
+            item = self.topLevelItem(i)
+            if item is not None and item.data(0, _KEY) == (False, name):
+                self.setCurrentItem(item)
+                return
+        self.clearSelection()
+
+    def _picked(self, item: QTreeWidgetItem, _: int = 0) -> None:
+        virtual, name = item.data(0, _KEY)
+        if not virtual:
+            self.picked.emit(name)
 
     def _go(self, item: QTreeWidgetItem, _: int = 0) -> None:
         stack = self._session.stack
