@@ -75,7 +75,7 @@ COVERS = (PREDICTED, IMPUTED)  # what stands in the place of measured cells
 class State(TypedDict):
     """What ``layer.metadata["stdiff"]`` holds on our layers."""
 
-    # "points", "predicted", "imputed", "histology", "frame", "landmarks", "strip", "live" or "cells"
+    # "points", "predicted", "imputed", "histology", "frame", "landmarks", "strip", "live", "cells"
     role: str
     section: str
     virtual: bool
