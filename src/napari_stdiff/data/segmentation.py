@@ -69,7 +69,7 @@ def labels_of(element: Any, system: str) -> tuple[Any, np.ndarray]:
 
     tree: Any = element
     scales = [next(iter(tree[k].values())) for k in tree] if isinstance(tree, DataTree) else [tree]
-    arrays = [da.asarray(scale.transpose("y", "x").data) for scale in scales]
+    arrays = [da.asarray(level.transpose("y", "x").data) for level in scales]
     full = arrays[0].shape
     image = next((a for a in arrays if max(a.shape) <= LARGEST), arrays[-1])
     step = -(-max(image.shape) // LARGEST)

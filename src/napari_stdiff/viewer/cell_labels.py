@@ -48,9 +48,12 @@ class CellLabels:
     -------
     changed
         Cells show in another way, and their layers are to be painted.
+    seen
+        The user showed or hid the outlines of a section.
     """
 
     changed = Signal()
+    seen = Signal()
 
     def __init__(self, stack: Painting, session: Session) -> None:
         self._stack, self._session = stack, session
@@ -126,13 +129,7 @@ class CellLabels:
         heard = points.events
         for event in (heard.translate, heard.affine, heard.opacity, heard.data):
             event.connect(lambda _=None: self._follow(section))
-        layer.events.visible.connect(lambda _=None: self._shown_or_hidden(section))
-
-    def _shown_or_hidden(self, section: Section) -> None:
-        """Have the stack know that the user showed or hid a section."""
-        if section.outlined and section.cells is not None:
-            section.visible = section.cells.visible
-            self._stack.sections_changed.emit()
+        layer.events.visible.connect(lambda _=None: self.seen.emit())
 
     def _follow(self, section: Section) -> None:
         """Put the outlines of `section` where its points are."""
