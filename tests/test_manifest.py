@@ -27,6 +27,7 @@ def test_manifest_is_valid(manifest: PluginManifest) -> None:
         "Align sections",
         "Stack",
     ]
+        "Cells",
     assert [s.key for s in manifest.contributions.sample_data or []] == [
         "simulated",
         "merfish",

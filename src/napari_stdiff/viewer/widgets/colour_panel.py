@@ -7,7 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+from qtpy.compat import isalive
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -24,9 +26,10 @@ from ..colors import COLORMAPS, Choice, useful_columns
 from ..fields import NoWheel, PlainSpinBox, tame
 from ..gene_entries import GUESSED, ONE_COLOUR, Entry, Hit, Pasted, entries_of
 from ..gene_index import GeneIndex
+from ..held_keys import HeldKeys
 from ..recents import Recents
 from ..session import Session
-from .gene_walk import GeneWalk
+from .gene_walk import KEYS, GeneWalk
 from .imputed_panel import ImputedPanel
 from .legend import Legend
 from .search_box import SearchBox
@@ -35,6 +38,9 @@ from .view_panel import narrow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+FIND_KEY = "Ctrl+F"
 
 
 class ColourPanel(QWidget):
@@ -91,6 +97,11 @@ class ColourPanel(QWidget):
         self.search.missed.connect(self._missed)
         self.search.stepped.connect(self.walk.step)
         self.walk.asked.connect(self._colour)
+        acts = {key: partial(self._step, by) for key, by in KEYS.items()}
+        self._keys = HeldKeys(session.viewer, acts)
+        self.walk.walking.connect(self._keys.set_on)
+        find = QShortcut(QKeySequence(FIND_KEY), self)
+        find.activated.connect(self.search.ask)
         stack = session.stack
         self.legend.toggled.connect(lambda label: stack.filter.toggle(self._column, label))
         self.legend.only.connect(
@@ -184,6 +195,13 @@ class ColourPanel(QWidget):
     def _pasted(self, pasted: Pasted) -> None:
         self._say("")
         self.walk.begin(pasted)
+
+    def _step(self, by: int) -> None:
+        """Go on in the list, by a key of the canvas."""
+        if isalive(self):
+            self.walk.step(by)
+        else:  # the dock was closed with its list
+            self._keys.set_on(False)
 
     def _colour(self, entry: Entry) -> bool:
         """Colour all sections by an entry; return whether that could be done."""

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidge
 
 from ..gene_entries import Entry, Pasted
 
-NEXT_KEY, BEFORE_KEY = "PageDown", "PageUp"
+KEYS = {"PageDown": 1, "PageUp": -1}  # of the canvas, while there is a list
 _NAMED = 5
 
 
@@ -20,9 +20,12 @@ class GeneWalk(QWidget):
     -------
     asked
         An entry of the list is to be shown.
+    walking
+        A list is there to be walked through, or was put away.
     """
 
     asked = Signal(object)
+    walking = Signal(bool)
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,6 +74,7 @@ class GeneWalk(QWidget):
             button.setEnabled(len(self._entries) > 1)
         self.show()
         self._tell()
+        self.walking.emit(len(self._entries) > 1)
         if self._entries:
             self.asked.emit(self._entries[0])
 
@@ -92,6 +96,7 @@ class GeneWalk(QWidget):
         """Forget the list."""
         self._entries = ()
         self.hide()
+        self.walking.emit(False)
 
     def _tell(self) -> None:
         n = len(self._entries)

@@ -1,0 +1,240 @@
+"""Cells that are picked: clicked on the canvas, or chosen in a table; ringed on every section."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Layer, Points
+from psygnal import Signal
+
+from .cells import Cells
+from .layers import KEY, State
+
+if TYPE_CHECKING:
+    from .arrange import Section
+    from .session import Session
+    from .stack import Stack
+
+_RING = 2.2  # of the diameter of a cell
+_COLOUR = "#ff00ff"  # in none of the scales, seen on dark and on light
+_PIXELS = 15  # at least, however far away
+_SLIP = 4  # pixels that a hand slips in a click
+_NAME = "picked cells"
+
+
+class CellPick:
+    """Follows clicks on the canvas, and rings the cells that are picked.
+
+    Parameters
+    ----------
+    session
+        Whose cells; held weakly.
+
+    Attributes
+    ----------
+    cells
+        The cells that can be picked; None while nothing is open.
+    rows
+        (picked,) rows of `cells`.
+
+    Signals
+    -------
+    changed
+        Other cells are picked.
+    cells_changed
+        Sections came or went: `cells` is another table, `rows` are those in it.
+    """
+
+    changed = Signal()
+    cells_changed = Signal()
+
+    def __init__(self, session: Session) -> None:
+        self._session = weakref.ref(session)
+        self.cells: Cells | None = None
+        self.rows = np.zeros(0, np.int64)
+        self._rings: Points | None = None
+        self._listening = False
+
+    def listen(self, on: bool) -> None:
+        """Follow clicks, or leave them; what is ringed goes with that."""
+        session = self._session()
+        if session is None or on == self._listening:
+            return
+        self._listening = on
+        viewer, stack = session.viewer, session.stack
+        slots = (
+            (session.opened, self._forget),
+            (stack.sections_changed, self._on_sections),
+            (stack.view_changed, self._ring),
+            (viewer.layers.events.removed, self._on_removed),
+        )
+        for signal, slot in slots:
+            (signal.connect if on else signal.disconnect)(slot)
+        if on:
+            viewer.mouse_drag_callbacks.append(self._on_mouse)
+            self._on_sections()
+        else:
+            viewer.mouse_drag_callbacks.remove(self._on_mouse)
+            self._drop()
+
+    def pick(self, rows: np.ndarray) -> None:
+        """Pick these cells and no others."""
+        rows = np.asarray(rows, np.int64)
+        if np.array_equal(rows, self.rows):
+            return
+        self.rows = rows
+        self._ring()
+        self.changed.emit()
+
+    def _forget(self) -> None:
+        """Other data is opened: nothing of it is picked."""
+        self.cells, self.rows = None, np.zeros(0, np.int64)
+        self._drop()
+
+    def _on_sections(self) -> None:
+        """Take in sections that came or went; the picked cells that are left stay picked."""
+        session = self._session()
+        tissue = None if session is None else session.tissue
+        if session is None or tissue is None:
+            self._forget()
+            self.cells_changed.emit()
+            return
+        sections, before = session.stack.sections, self.cells
+        if before is not None and same(before.sections, sections):
+            self._ring()  # one was shown or hidden
+            return
+        kept = before.by_section(self.rows) if before is not None else []
+        self.cells = cells = Cells(tissue, sections)
+        here = {(s.virtual, s.name): s for s in sections}
+        rows = [
+            cells.rows_of(here[s.virtual, s.name])[indices]
+            for s, indices in kept
+            if len(s.coords) == len(getattr(here.get((s.virtual, s.name)), "coords", ()))
+        ]
+        self.rows = np.concatenate(rows) if rows else np.zeros(0, np.int64)
+        self._ring()
+        self.cells_changed.emit()
+
+    # -- the canvas -----------------------------------------------------------------------------
+
+    def _on_mouse(self, viewer: Any, event: Any) -> Iterator[None]:
+        """Pick the cell that is clicked; with Shift add it, or take it out. A drag is no click."""
+        active = viewer.layers.selection.active
+        if event.button != 1 or str(getattr(active, "mode", "pan_zoom")) != "pan_zoom":
+            return
+        session = self._session()
+        found = None if session is None else cell_at(session.stack, event)
+        start = np.asarray(event.pos)
+        yield
+        while event.type == "mouse_move":
+            if np.abs(np.asarray(event.pos) - start).max() > _SLIP:
+                found = None
+            yield
+        if found is None or self.cells is None:
+            return
+        section, index = found
+        row = int(self.cells.rows_of(section)[index])
+        if "Shift" not in event.modifiers:
+            self.pick(np.array([row]))
+        elif row in self.rows:
+            self.pick(self.rows[self.rows != row])
+        else:
+            self.pick(np.append(self.rows, row))
+
+    def _ring(self) -> None:
+        """Draw rings around the picked cells that are in sight."""
+        session = self._session()
+        if session is None or not self._listening:
+            return
+        places = []
+        for section, indices in self.cells.by_section(self.rows) if self.cells else ():
+            layer = section.painted
+            if layer is not None and layer.visible:
+                places.append(to_world(layer, section.coords[indices]))
+        if not places:
+            self._drop()
+            return
+        where = np.concatenate(places)
+        size = _RING * session.stack.point_diameter
+        if self._rings is None:
+            self._rings = rings(where, size)
+            viewer = session.viewer
+            selected = set(viewer.layers.selection)
+            viewer.add_layer(self._rings)
+            viewer.layers.selection = selected
+        elif not np.array_equal(where, self._rings.data):
+            self._rings.data = where
+            self._rings.size = size
+        else:
+            self._rings.size = size
+
+    def _drop(self) -> None:
+        session, layer = self._session(), self._rings
+        self._rings = None
+        if session is not None and layer is not None and layer in session.viewer.layers:
+            session.viewer.layers.remove(layer)
+
+    def _on_removed(self, event: Any) -> None:
+        """Pick nothing any longer where the user took the rings away."""
+        if self._rings is not None and event.value is self._rings:
+            self._rings = None
+            self.pick(np.zeros(0, np.int64))
+
+
+def same(before: list[Section], now: list[Section]) -> bool:
+    """Say whether these are the same sections with the same cells."""
+    return len(before) == len(now) and all(a is b for a, b in zip(before, now, strict=True))
+
+
+def cell_at(stack: Stack, event: Any) -> tuple[Section, int] | None:
+    """Return the section and the index of the cell under the mouse, the nearest to the eye."""
+    found: list[tuple[float, Section, int]] = []
+    dims = list(event.dims_displayed)
+    for section in stack.sections:
+        layer = section.painted
+        if not isinstance(layer, Points) or not layer.visible:
+            continue
+        value = layer.get_value(
+            event.position, view_direction=event.view_direction, dims_displayed=dims, world=True
+        )
+        if value is None:
+            continue
+        where = to_world(layer, section.coords[[int(value)]])[0]
+        if len(dims) == 3:
+            depth = float(np.dot(where, np.asarray(event.view_direction)))
+        else:
+            depth = float(np.linalg.norm((where - np.asarray(event.position))[dims]))
+        found.append((depth, section, int(value)))
+    if not found:
+        return None
+    _, section, index = min(found, key=lambda hit: hit[0])
+    return section, index
+
+
+def to_world(layer: Layer, coords: np.ndarray) -> np.ndarray:
+    """Return where (cells, 3) `coords` of a layer's data are on the canvas."""
+    origin = np.asarray(layer.data_to_world((0.0, 0.0, 0.0)))
+    axes = [np.asarray(layer.data_to_world(axis)) - origin for axis in np.eye(3)]
+    return np.asarray(coords @ np.array(axes) + origin)
+
+
+def rings(where: np.ndarray, size: float) -> Points:
+    """Return a layer of rings at (cells, 3) world coordinates, seen through whatever is there."""
+    layer = Points(
+        where,
+        name=_NAME,
+        size=size,
+        symbol="ring",
+        face_color=_COLOUR,
+        border_width=0.0,  # of points that napari keeps from shrinking it would leave nothing else
+        blending="translucent_no_depth",
+        axis_labels=("z", "y", "x"),
+        projection_mode="all",
+        canvas_size_limits=(_PIXELS, 10_000),
+        metadata={KEY: State(role="picked", section="", virtual=False)},
+    )
+    layer.editable = False
+    return layer
