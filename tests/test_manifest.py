@@ -26,8 +26,8 @@ def test_manifest_is_valid(manifest: PluginManifest) -> None:
         "Impute",
         "Align sections",
         "Stack",
-    ]
         "Cells",
+    ]
     assert [s.key for s in manifest.contributions.sample_data or []] == [
         "simulated",
         "merfish",

@@ -206,6 +206,7 @@ class Stack(Painting):
         self._side = self._side_shown()  # nothing has turned the camera of a new viewer yet
         self._values = None if tissue is None else Values(tissue)
         self.colouring, self.manual_limits = Colouring(), False
+        self.filter.forget()
         self.cells.forget()
         self._beside.leave()
         self.view, self.only_filled = "raw", False  # nothing stands for what was measured
@@ -259,7 +260,6 @@ class Stack(Painting):
                 self._draw(section)
         self._arrange()
         self._recolour()
-        self.filter.forget()
         self.sections_changed.emit()
 
     def _on_predictions(self) -> None:
