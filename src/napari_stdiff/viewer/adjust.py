@@ -66,7 +66,7 @@ class Hand:
 
     def shifted(self, y: float = 0.0, x: float = 0.0, z: float = 0.0) -> Hand:
         """Return the hand after another shift."""
-        return replace(self, y=self.y + y, x=self.x + x, z=self.z + z)
+        return replace(self, y=float(self.y + y), x=float(self.x + x), z=float(self.z + z))
 
 
 STILL = Hand()
@@ -405,5 +405,5 @@ def _before(point: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 def _within(degrees: float) -> float:
     """Return an angle as one of -180 (left out) to 180."""
-    turn = float((degrees + 180.0) % 360.0 - 180.0)
+    turn = round(float((degrees + 180.0) % 360.0 - 180.0), 9)  # sums of tenths stay tenths
     return 180.0 if turn == -180.0 else turn

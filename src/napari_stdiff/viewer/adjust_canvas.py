@@ -124,9 +124,10 @@ class AdjustCanvas:
                 at = on_plane(section, adjust.session.stack, *_ray(viewer, event))
                 if at is not None:
                     if turning:
-                        self._move(before.turned(angle(start - centre, at - centre)))
-                    else:
-                        self._move(before.shifted(*(at - start)))
+                        self._move(before.turned(round(angle(start - centre, at - centre), 1)))
+                    else:  # to a tenth of a step: numbers that can be read
+                        y, x = np.round(10 * (at - start) / self.step) * self.step / 10
+                        self._move(before.shifted(y, x))
                 yield
         finally:
             camera.mouse_pan = pan

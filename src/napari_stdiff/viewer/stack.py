@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,15 @@ from psygnal import Signal
 
 from ..data.tissue import Histology
 from . import layers as build
-from .arrange import Section, make_layers, nice_spacing, place_section, stand_apart
+from .arrange import (
+    Motion,
+    Section,
+    contact_sheet,
+    make_layers,
+    nice_spacing,
+    place_section,
+    stand_apart,
+)
 from .cameras import Cameras
 from .colors import Colouring, Values
 from .cover import KEY
@@ -18,10 +27,13 @@ from .painting import Painting
 from .scrub import Scrubber
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..data.tissue import Tissue
     from .session import Session
+
+
+HEIGHT = "h"  # the key between the 3D stack and one section in 2D: with height, or without
 
 
 class Stack(Painting):
@@ -44,14 +56,17 @@ class Stack(Painting):
         super().__init__(session)
         self._tissue: Tissue | None = None
         self._sections: dict[tuple[bool, str], Section] = {}
-        self._extra_depths: list[float] = []
+        self._extra_depths: dict[str, list[float]] = {}
         self._side = 1.0
         self._size = 1.0
+        self._width = 1.0  # of the tissue
+        self._sheet_size = (1.0, 1.0)
         self.spacing = 1.0
         self.size_factor = 1.0
         self.points_opacity = 1.0
         self.histology_opacity = 1.0
         self.side_by_side = True
+        self.explosion = 0.0
         viewer = session.viewer
         self._scrubber, self._cameras = Scrubber(viewer), Cameras(viewer)
         session.opened.connect(self._on_opened)
@@ -63,8 +78,10 @@ class Stack(Painting):
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.dims.events.ndisplay.connect(self._on_camera)
         build.camera_of(viewer).events.angles.connect(self._on_camera)
-        if KEY not in map(str.lower, map(str, viewer.keymap)):  # nor is a user's own key taken
-            viewer.bind_key(KEY, self._on_key)
+        taken = {str(key).lower() for key in viewer.keymap}  # nor is a user's own key taken
+        for key, act in ((KEY, self._on_key), (HEIGHT, self.toggle_ndisplay)):
+            if key not in taken:
+                viewer.bind_key(key, act)
         if session.tissue is not None:
             self._on_opened()
 
@@ -142,19 +159,59 @@ class Stack(Painting):
             self._busy = False
         self._on_visible()
 
+    def set_explosion(self, part: float) -> None:
+        """Spread the sections until all lie side by side, 0 (a stack) to 1, on the canvas alone.
+
+        In 2D all are in sight then. The camera looks wider while they spread, and is as it was
+        when they are a stack again.
+        """
+        before, self.explosion = self.explosion, min(max(part, 0.0), 1.0)
+        if self.explosion == before:
+            return
+        if not before:
+            self._cameras.keep()
+            if self._tissue is not None:  # the sheet stays while sections are moved on it
+                height, width = np.ptp(self._tissue.coords[:, 1:], axis=0)
+                self._sheet_size = (float(height), float(width))
+        self._arrange()
+        if self.explosion:
+            self._cameras.widen()
+        else:
+            self._cameras.put_back()
+
+    def preview(self, motions: Mapping[str, Motion]) -> None:
+        """Show measured sections where a hand moves them; their data follows with the tissue."""
+        moved = [self._sections[False, n] for n in motions if (False, n) in self._sections]
+        with build.unsliced(self._session.viewer, [x for s in moved for x in s.layers]):
+            for section in moved:
+                section.moving = motions[section.name]
+                self._place(section)
+
     def set_ndisplay(self, ndisplay: int) -> None:
         """Switch between the 3D stack and one section in 2D, each with its own camera."""
         self._cameras.switch(ndisplay)
+        if self.explosion:
+            self._cameras.widen()
+
+    def toggle_ndisplay(self, viewer: Any = None) -> None:
+        """Switch between the 3D stack and one section in 2D."""
+        if self._sections:
+            self.set_ndisplay(5 - self._session.viewer.dims.ndisplay)
+        elif viewer is not None:
+            viewer.status = f"Key {HEIGHT} switches between 2D and 3D once a tissue is open."
 
     def go_to(self, place: Section | float) -> None:
         """Show a section, or what lies at a depth, in 2D."""
         z = place.z if isinstance(place, Section) else place
+        if self._session.viewer.dims.ndisplay == 2:
+            self.set_explosion(0.0)  # one section is asked for, not all
         self._scrubber.go_to(z * self.spacing)
 
-    def set_extra_depths(self, depths: Sequence[float]) -> None:
-        """Let the slider of the 2D view also stop at these depths, where no section is."""
-        self._extra_depths = list(depths)
-        self._arrange()
+    def set_extra_depths(self, depths: Sequence[float], owner: str = "") -> None:
+        """Let the slider of the 2D view also stop at depths of `owner`, where no section is."""
+        if self._extra_depths.get(owner, []) != list(depths):
+            self._extra_depths[owner] = list(depths)
+            self._arrange()
 
     def frame(self) -> None:
         """Set the camera well, as is done once when a tissue is opened."""
@@ -206,9 +263,10 @@ class Stack(Painting):
         self._side = self._side_shown()  # nothing has turned the camera of a new viewer yet
         self._values = None if tissue is None else Values(tissue)
         self.colouring, self.manual_limits = Colouring(), False
-        self.filter.forget()
         self.cells.forget()
+        self.filter.forget()
         self._beside.leave()
+        self.explosion = 0.0
         self.view, self.only_filled = "raw", False  # nothing stands for what was measured
         if tissue is None:
             self.sections_changed.emit()
@@ -228,7 +286,7 @@ class Stack(Painting):
         for section in self.sections:
             self._draw(section)
         self.colouring = self._values.first() if self._values is not None else Colouring()
-        self._on_results()
+        self._on_results(anew=True)
 
     def _on_tissue(self) -> None:
         """Show the same cells where they are now; colours and camera stay."""
@@ -236,20 +294,28 @@ class Stack(Painting):
         if tissue is before or tissue is None or before is None:
             return
         self._tissue = tissue
+        depth = tissue.section_z
         for section in [s for s in self._sections.values() if not s.virtual]:
-            section.coords = tissue.coords[section.rows]
-            for layer in (section.points, section.cover):
-                if layer is not None:
-                    layer.data = section.coords
+            cells = [x for x in (section.points, section.cover) if x is not None]
+            if section.moving is not None:  # the data comes to where they are shown
+                with build.unsliced(self._session.viewer, cells):
+                    for layer in cells:
+                        build.transform(layer, np.eye(4))
+            section.moving, section.z = None, depth[section.name]
+            coords = tissue.coords[section.rows]
+            if not np.array_equal(coords, section.coords):
+                section.coords = coords
+                for layer in cells:
+                    layer.data = coords
             if section.histology is not None:  # cropped: it moves as the whole picture does
                 old, new = (t.histology[section.name].to_tissue for t in (before, tissue))
                 move = new @ np.linalg.inv(old) @ section.histology.to_tissue
                 section.histology = Histology(section.histology.image, move)
-        self._on_results()
+        self._arrange()  # the session says next which results belong there
 
-    def _on_results(self) -> None:
+    def _on_results(self, anew: bool = False) -> None:
         """Bring virtual sections that are new, drop those that are gone."""
-        results = self._session.results
+        results, before = self._session.results, list(self._sections.values())
         for section in [s for s in self._sections.values() if s.virtual]:
             result = results.get(section.name)
             if result is None or result.query.coords is not section.coords:
@@ -259,7 +325,8 @@ class Stack(Painting):
                 self._sections[True, name] = section = Section.of(result, name)
                 self._draw(section)
         self._arrange()
-        self._recolour()
+        if anew or before != list(self._sections.values()):
+            self._recolour()
         self.sections_changed.emit()
 
     def _on_predictions(self) -> None:
@@ -343,22 +410,37 @@ class Stack(Painting):
 
     def _arrange(self) -> None:
         """Place every layer: stretched depth, offset towards the camera, one beside the other."""
-        tissue = self._session.tissue
-        if tissue is None:
+        if self._session.tissue is None:
             return
-        width = float(np.ptp(tissue.coords[:, 2])) or 1.0
         sections = self.sections
         stand_apart(sections)
-        offset = self._side * 0.5 * self.point_diameter
-        for section in sections:
-            place_section(
-                section,
-                stretch=self.spacing,
-                offset=offset,
-                aside=1.15 * width if self.side_by_side else 0.0,
-            )
-        depths = [*(s.z for s in self.sections), *self._extra_depths]
-        levels = [z * self.spacing for z in depths]
-        spread = max((np.ptp(s.coords[:, 0]) for s in self.sections), default=0.0)
+        self._width = float(np.ptp(self._session.tissue.coords[:, 2])) or 1.0
+        sheet = contact_sheet(len(sections), *self._sheet_size)
+        for section, shift in zip(sections, sheet, strict=True):
+            section.slot = (float(shift[0]), float(shift[1]))
+            self._place(section)
+        depths = [*(s.z for s in sections), *chain(*self._extra_depths.values())]
+        flat = self.explosion and self._session.viewer.dims.ndisplay == 2
+        levels = [self._middle] if flat else [z * self.spacing for z in depths]
+        spread = max((np.ptp(s.coords[:, 0]) for s in sections), default=0.0)
         self._scrubber.set_levels(levels, float(spread))
         self.view_changed.emit()
+
+    def _place(self, section: Section) -> None:
+        """Place the layers of one section."""
+        part = self.explosion
+        flat = 1.0 if part and self._session.viewer.dims.ndisplay == 2 else part
+        y, x = section.slot
+        place_section(
+            section,
+            stretch=self.spacing,
+            offset=self._side * 0.5 * self.point_diameter,
+            aside=1.15 * self._width if self.side_by_side else 0.0,
+            apart=(flat, self._middle, part * y, part * x),
+        )
+
+    @property
+    def _middle(self) -> float:
+        """The depth on the canvas where an exploded stack lies flat."""
+        depths = [s.z for s in self._sections.values()]
+        return 0.5 * (min(depths) + max(depths)) * self.spacing
