@@ -28,7 +28,7 @@ from ..data.visible_of import visible_of
 from ..methods.base import Cost
 from ..methods.entries.registry import entry_method_class
 from ..scoring.entries import EntryScores
-from .entry_check import Checked, compared, hide, sentences
+from .entry_check import COMPARED, Checked, compared, hide, sentences
 from .entry_choice import EntryChoice, choose_entries
 from .entry_model import EntryModel, entry_model, in_chunks, load_entry_model
 from .impute_config import ImputeConfig
@@ -169,7 +169,7 @@ class Job:
         self, config: ImputeConfig, monitor: Monitor, model: str | Path | EntryModel | None
     ) -> None:
         """Fit the method with the checked entries hidden, or take the model that is there."""
-        expected = self.replaces(config) or self.choice.missing == "zeros"
+        expected = self.expects(config)
         if model is None:
             check = hide(self.visible.seen, config.check_share, config.seed)
             self.model, known = entry_model(self.visible, check, expected, config, monitor)
@@ -186,6 +186,10 @@ class Job:
     def replaces(self, config: ImputeConfig) -> bool:
         """Return whether measured values are replaced by expected ones."""
         return config.denoise or self.choice.missing == "none"
+
+    def expects(self, config: ImputeConfig) -> bool:
+        """Return whether measured values are predicted, too: zeros that are filled in are some."""
+        return self.replaces(config) or self.choice.missing == "zeros"
 
     def fill(self, config: ImputeConfig, monitor: Monitor) -> Imputed:
         """Answer for all cells, in chunks of them, and score what was checked."""
@@ -330,10 +334,13 @@ def _masked(tissue: Tissue, data: Any, layer: str) -> Tissue:
 
 
 def estimate(job: Job, config: ImputeConfig) -> Cost:
-    """Return what fitting and filling in will cost on this machine."""
-    cost = entry_method_class(config.method).cost(job.visible, config)
+    """Return what fitting, filling in and the check will cost on this machine."""
+    told = config.but(denoise=job.expects(config))
+    cost = entry_method_class(config.method).cost(job.visible, told)
+    beside, told = [name for name in COMPARED if name != config.method], config.but(draws=0)
+    check = sum(entry_method_class(name).cost(job.visible, told).seconds for name in beside)
     result = 13 * job.choice.wanted.size / 2**20  # mean, spread, measured and the mask
-    return Cost(cost.parameters, cost.seconds, cost.memory_mib + result)
+    return Cost(cost.parameters, cost.seconds + check, cost.memory_mib + result)
 
 
 def _rescaled(

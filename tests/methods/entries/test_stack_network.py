@@ -55,3 +55,8 @@ def test_less_is_less_only_beyond_its_doubt() -> None:
     assert not _surely_less(
         before - np.array([1.0, -1.1, 1.0, -1.0, 1.0, -1.0, 1.0, -0.8]), before
     )
+
+
+def test_genes_that_vary_much_do_not_decide_alone() -> None:
+    before = np.array([1.0, 1.0, 1.0, 100.0])
+    assert _surely_less(before * np.array([0.9, 0.91, 0.9, 1.01]), before)

@@ -26,6 +26,7 @@ from .table import TableMethod, learn_spread
 from .weights import EntryWeights
 
 TRIALS, SHARE = 2, 0.12  # times that entries are hidden on purpose, and the share of them
+_LIMIT = 5.0  # standardised values beyond it are taken for it where guesses are weighed
 PARTS = 5  # in which all visible entries are hidden in turn, where they are to be denoised
 
 
@@ -115,7 +116,8 @@ class Stack(TableMethod):
             np.stack([t.at(table.guesses[n]) for n in names], axis=1)
             for t, table in zip(trials, tables[:-1], strict=True)
         ]
-        truth = [t.standard for t in trials]
+        # a few values that stand out by far would choose the weights of all genes
+        truth = [np.clip(t.standard, -_LIMIT, _LIMIT) for t in trials]
         n = self._visible.n_genes
 
         def fitted(without: int) -> EntryWeights:

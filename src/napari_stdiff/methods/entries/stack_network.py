@@ -113,11 +113,11 @@ class StackNetwork(Stack):
 
 
 def _surely_less(now: np.ndarray, before: np.ndarray) -> bool:
-    """Tell whether (genes,) errors fell by more than the standard error of their mean.
+    """Tell whether (genes,) errors fell, in shares, by more than the standard error of the mean.
 
     What costs more and may be luck is left out (the rule of one standard error; Breiman et al.
     1984, section 3.4.3).
     """
-    gain = before - now
+    gain = (before - now) / np.maximum(before, 1e-9)  # each gene counts alike
     doubt = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.inf
     return bool(gain.mean() > doubt)
