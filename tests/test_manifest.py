@@ -21,6 +21,7 @@ def test_manifest_is_valid(manifest: PluginManifest) -> None:
     assert manifest.name == "napari-stdiff"
     assert [w.display_name for w in manifest.contributions.widgets or []] == [
         "Interpolate sections",
+        "Virtual microtome",
         "Generate cells",
         "Predict genes",
         "Impute",

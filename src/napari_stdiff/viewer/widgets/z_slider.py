@@ -33,17 +33,7 @@ class _Marks(QWidget):
 
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802
         """Draw the marks where the handle's middle would be."""
-        option = QStyleOptionSlider()
-        self._slider.initStyleOption(option)
-        style = self._slider.style()
-        if style is None:
-            return
-        control = QStyle.ComplexControl.CC_Slider
-        part = QStyle.SubControl
-        groove = style.subControlRect(control, option, part.SC_SliderGroove, self._slider)
-        handle = style.subControlRect(control, option, part.SC_SliderHandle, self._slider)
-        left = groove.left() + handle.width() / 2
-        width = groove.width() - handle.width()
+        left, width = track(self._slider)
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         colour = self.palette().color(self.foregroundRole())
@@ -86,6 +76,12 @@ class ZSlider(QWidget):
         column.addWidget(self.marks)
         column.addLayout(row)
         column.addWidget(self.between)
+
+    def put_below(self, widget: QWidget) -> None:
+        """Put `widget` right below the marks."""
+        column = self.layout()
+        if isinstance(column, QVBoxLayout):
+            column.insertWidget(2, widget)
 
     def set_sections(self, sections: Mapping[str, float], unit: str, beyond: float = 0.0) -> None:
         """Show the measured sections (name -> z in `unit`) and go to the widest gap's middle.
@@ -154,6 +150,20 @@ class ZSlider(QWidget):
             f"between {first} ({near:.4g}{unit_words(self._unit)} below) "
             f"and {second} ({far:.4g}{unit_words(self._unit)} above)"
         )
+
+
+def track(slider: QSlider) -> tuple[float, float]:
+    """Return where the middle of the handle is at the slider's start, and how far it goes."""
+    option = QStyleOptionSlider()
+    slider.initStyleOption(option)
+    style = slider.style()
+    if style is None:
+        return 0.0, float(slider.width())
+    control = QStyle.ComplexControl.CC_Slider
+    part = QStyle.SubControl
+    groove = style.subControlRect(control, option, part.SC_SliderGroove, slider)
+    handle = style.subControlRect(control, option, part.SC_SliderHandle, slider)
+    return groove.left() + handle.width() / 2, float(groove.width() - handle.width())
 
 
 def middle_of_widest_gap(z: list[float]) -> float:
