@@ -9,11 +9,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
-from napari_stdiff.data.tissue import Tissue
+from napari_stdiff.data.tissue import Segmentation, Tissue
 from napari_stdiff.data.virtual import VirtualSection
 from napari_stdiff.viewer import remember as remember_module
 from napari_stdiff.viewer.gene_entries import Entry, entries_of
@@ -268,16 +269,27 @@ def test_hidden_labels_are_hidden_on_every_section_and_come_back(
             np.testing.assert_array_equal(section.points.shown, marks[section.rows] == "")
 
 
-def click(desk: Desk, section: Any, index: int, slip: int = 0, shift: bool = False) -> None:
-    """Click a cell, as napari tells its callbacks of it."""
+def click(
+    desk: Desk,
+    section: Any,
+    index: int,
+    slip: int = 0,
+    shift: bool = False,
+    eye: tuple[float, ...] | None = None,
+) -> None:
+    """Click a cell, as napari tells its callbacks of it; in 3D along where the `eye` looks."""
     layer = section.points
+    place = np.asarray(layer.data_to_world(layer.data[index]))
+    if eye is not None:
+        eye = tuple(np.array(eye) / np.linalg.norm(eye))
+        place = place - 30.0 * np.array(eye)
     event = SimpleNamespace(
         button=1,
         type="mouse_press",
         pos=(100, 100),
-        position=tuple(layer.data_to_world(layer.data[index])),
-        view_direction=None,
-        dims_displayed=[1, 2],
+        position=tuple(place),
+        view_direction=eye,
+        dims_displayed=[1, 2] if eye is None else [0, 1, 2],
         modifiers=("Shift",) if shift else (),
     )
     press = desk.cells.pick._on_mouse(desk.viewer, event)
@@ -328,6 +340,39 @@ def test_cells_are_picked_on_the_canvas_and_in_the_table(desk: Desk, make_virtua
     desk.session.remove_result("v")
     assert pick.rows.tolist() == []
     assert desk.rings is None
+
+
+@pytest.mark.parametrize("ndisplay", [2, 3])
+def test_cells_in_their_outlines_are_picked_too(
+    make_napari_viewer: Callable[..., Any], small_tissue: Tissue, ndisplay: int
+) -> None:
+    rows = np.flatnonzero(small_tissue.section == "second")
+    image = np.zeros((100, 100), np.int32)
+    for i, (y, x) in enumerate((small_tissue.coords[rows, 1:] / 2).astype(int)):
+        image[y, x] = i + 1
+    labels = Segmentation(
+        image, np.diag([2.0, 2.0, 1.0]), pd.Series(np.arange(1, 41), small_tissue.names[rows])
+    )
+    tissue = replace(small_tissue, histology={}, segmentation={"second": labels})
+    desk = Desk(make_napari_viewer(show=True), tissue)
+    stack = desk.session.stack
+    second = stack.section("second")
+    stack.set_ndisplay(ndisplay)
+    stack.go_to(second)
+    stack.cells.show(True)
+    settle()
+    drawn = int(image[tuple((small_tissue.coords[rows[5], 1:] / 2).astype(int))]) - 1
+    click(desk, second, 5, eye=(0.9, 0.3, -0.3) if ndisplay == 3 else None)
+    assert desk.cells.pick.rows.tolist() == [int(rows[drawn])]
+    assert len(desk.rings.data) == 1
+    stack.colour_by("column", "cell_type")
+    desk.dock.colours.legend.swatches.only.emit(str(stack.colouring.measured[rows[drawn]]))
+    at = (small_tissue.coords[rows, 1:] / 2).astype(int)
+    alone = image[at[:, 0], at[:, 1]] - 1 == np.arange(40)
+    other = int(np.flatnonzero(alone & ~second.points.shown)[0])
+    desk.cells.clear.click()
+    click(desk, second, other, eye=(0.9, 0.3, -0.3) if ndisplay == 3 else None)
+    assert int(rows[other]) not in desk.cells.pick.rows  # it is out of sight
 
 
 def test_the_table_follows_the_colours(desk: Desk) -> None:

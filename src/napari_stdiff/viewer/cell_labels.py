@@ -171,6 +171,37 @@ class CellLabels:
             layer.contrast_limits_range = limits
             layer.contrast_limits = limits
 
+    def cell_at(
+        self, section: Section, position: np.ndarray, direction: np.ndarray | None
+    ) -> int | None:
+        """Return which cell of `section` is drawn at a place of the canvas; None for none.
+
+        Parameters
+        ----------
+        section
+            Its outlines are shown.
+        position
+            (3,) world coordinates.
+        direction
+            (3,) where the eye looks from there, in 3D; None in 2D.
+        """
+        layer = section.cells
+        if layer is None:
+            return None
+        at = np.asarray(layer.world_to_data(position))
+        if direction is not None:  # go on to where the picture's plane is
+            way = np.asarray(layer.world_to_data(position + direction)) - at
+            if abs(way[0]) < 1e-12:
+                return None
+            at = at - at[0] / way[0] * way
+        y, x = np.round(at[1:]).astype(int)
+        image, rows = self._planes[section.name]
+        inside = 0 <= y < image.shape[0] and 0 <= x < image.shape[1]
+        if not inside or np.isnan(layer.data[0, y, x]):
+            return None
+        row = int(rows[image[y, x]])
+        return row if row >= 0 else None
+
 
 def labels_and_rows(held: Segmentation, names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the labels of a section, renumbered, and which cell each number is.

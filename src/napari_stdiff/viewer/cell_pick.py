@@ -151,8 +151,8 @@ class CellPick:
             return
         places = []
         for section, indices in self.cells.by_section(self.rows) if self.cells else ():
-            layer = section.painted
-            if layer is not None and layer.visible:
+            layer, front = section.painted, section.front
+            if layer is not None and front is not None and front.visible:
                 places.append(to_world(layer, section.coords[indices]))
         if not places:
             self._drop()
@@ -193,21 +193,35 @@ def cell_at(stack: Stack, event: Any) -> tuple[Section, int] | None:
     """Return the section and the index of the cell under the mouse, the nearest to the eye."""
     found: list[tuple[float, Section, int]] = []
     dims = list(event.dims_displayed)
-    for section in stack.sections:
-        layer = section.painted
-        if not isinstance(layer, Points) or not layer.visible:
-            continue
-        value = layer.get_value(
-            event.position, view_direction=event.view_direction, dims_displayed=dims, world=True
-        )
-        if value is None:
-            continue
-        where = to_world(layer, section.coords[[int(value)]])[0]
-        if len(dims) == 3:
-            depth = float(np.dot(where, np.asarray(event.view_direction)))
+    position = np.asarray(event.position, float)
+    direction = None if len(dims) < 3 else np.asarray(event.view_direction, float)
+    seen = [
+        (section, section.painted)
+        for section in stack.sections
+        if section.painted is not None and section.front is not None and section.front.visible
+    ]
+    if direction is None:  # a picture does not know that another section is shown
+        away = [abs(to_world(x, np.array([[s.z, 0.0, 0.0]]))[0, 0] - position[0]) for s, x in seen]
+        near = 1.01 * min(away, default=0.0) + 1e-9
+        seen = [
+            pair
+            for pair, off in zip(seen, away, strict=True)
+            if off <= near or not pair[0].outlined
+        ]
+    for section, layer in seen:
+        if section.outlined:
+            index = stack.cells.cell_at(section, position, direction)
         else:
-            depth = float(np.linalg.norm((where - np.asarray(event.position))[dims]))
-        found.append((depth, section, int(value)))
+            index = layer.get_value(
+                position, view_direction=direction, dims_displayed=dims, world=True
+            )
+        if index is None:
+            continue
+        where = to_world(layer, section.coords[[int(index)]])[0]
+        away_from_eye = (
+            np.linalg.norm(where - position) if direction is None else where @ direction
+        )
+        found.append((float(away_from_eye), section, int(index)))
     if not found:
         return None
     _, section, index = min(found, key=lambda hit: hit[0])
