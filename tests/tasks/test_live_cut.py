@@ -16,7 +16,7 @@ from napari_stdiff.tasks import live_cut
 from napari_stdiff.tasks.config import InterpolateConfig
 from napari_stdiff.tasks.fitted import fitted
 from napari_stdiff.tasks.interpolate import interpolate
-from napari_stdiff.tasks.live_cut import LiveCut, keep_config, lie_over, measured_at
+from napari_stdiff.tasks.live_cut import LiveCut, keep_config, lie_over
 
 pytestmark = pytest.mark.usefixtures("no_kept_models")
 
@@ -116,14 +116,6 @@ def test_what_cannot_be_cut_is_said(tissue: Tissue, make_tissue: Callable[..., T
         LiveCut(tissue).pair(99.0)
     with pytest.raises(StdiffError, match="no gene 'Nope'"):
         LiveCut(tissue).refined(14.0, "Nope", Monitor())
-
-
-def test_measured_sections_are_known_by_their_depth() -> None:
-    depths = {"a": 0.0, "b": 10.0, "c": 30.0}
-    assert measured_at(depths, 10.0) == measured_at(depths, 10.1) == "b"
-    assert measured_at(depths, -3.0) == "a"
-    assert measured_at(depths, 40.0) == "c"
-    assert measured_at(depths, 20.0) == measured_at(depths, 9.0) == ""
 
 
 def test_sections_beside_each_other_are_not_aligned(tissue: Tissue) -> None:

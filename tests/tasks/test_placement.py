@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from napari_stdiff.compute.errors import StdiffError
 from napari_stdiff.data.tissue import Tissue
 from napari_stdiff.tasks.config import InterpolateConfig
-from napari_stdiff.tasks.placement import given_cells, parents, place
+from napari_stdiff.tasks.placement import given_cells, measured_at, parents, place
 
 
 def test_lambda_is_the_share_of_the_way(tissue: Tissue) -> None:
@@ -178,3 +178,11 @@ def test_cells_at_one_place_leave_the_grid_as_it_is(tissue: Tissue) -> None:
     coords[tissue.section == "s1", 1:] = np.repeat(coords[tissue.section == "s1", 1:][:30], 5, 0)
     piled = replace(tissue, coords=coords)
     assert place(piled, 14.0, InterpolateConfig(cells="grid")).n_cells > 100
+
+
+def test_measured_sections_are_known_by_their_depth() -> None:
+    depths = {"a": 0.0, "b": 10.0, "c": 30.0}
+    assert measured_at(depths, 10.0) == measured_at(depths, 10.1) == "b"
+    assert measured_at(depths, -3.0) == "a"
+    assert measured_at(depths, 40.0) == "c"
+    assert measured_at(depths, 20.0) == measured_at(depths, 9.0) == ""

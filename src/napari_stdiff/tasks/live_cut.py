@@ -8,7 +8,7 @@ the same cells, and a section that is kept has its cells there, too (``cells="li
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -323,27 +323,6 @@ def lie_over(a: np.ndarray, b: np.ndarray) -> bool:
     apart = np.asarray(cKDTree(large).query(large[:: max(len(large) // 500, 1)], k=2)[0])[:, -1]
     far = np.asarray(cKDTree(large).query(some)[0])
     return bool(np.mean(far <= max(reach, 2 * float(np.median(apart)))) >= _OVER)
-
-
-def measured_at(depths: Mapping[str, float], z: float, near: float = 0.01) -> str:
-    """Return the measured section at depth `z`, or "" where there is none.
-
-    Parameters
-    ----------
-    depths
-        Section name -> its depth.
-    z
-        Depth; beyond the ends it counts as at the end.
-    near
-        How far away it still counts, as a share of the gap that `z` lies in.
-    """
-    low, high = min(depths.values()), max(depths.values())
-    name = min(depths, key=lambda s: abs(depths[s] - z))
-    if not low < z < high:
-        return name
-    below = max(v for v in depths.values() if v <= z)
-    above = min(v for v in depths.values() if v > z)
-    return name if abs(depths[name] - z) <= near * (above - below) else ""
 
 
 def keep_config(tissue: Tissue, config: InterpolateConfig) -> InterpolateConfig:

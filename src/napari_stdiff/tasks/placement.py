@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from scipy import ndimage
 from scipy.optimize import linear_sum_assignment
@@ -76,6 +78,27 @@ def spacing_of(tissue: Tissue) -> float:
     """Return the median distance between neighbouring sections; 1 where there is none."""
     depths = np.unique(list(tissue.section_z.values()))
     return float(np.median(np.diff(depths))) if len(depths) > 1 else 1.0
+
+
+def measured_at(depths: Mapping[str, float], z: float, near: float = 0.01) -> str:
+    """Return the measured section at depth `z`, or "" where there is none.
+
+    Parameters
+    ----------
+    depths
+        Section name -> its depth.
+    z
+        Depth; beyond the ends it counts as at the end.
+    near
+        How far away it still counts, as a share of the gap that `z` lies in.
+    """
+    low, high = min(depths.values()), max(depths.values())
+    name = min(depths, key=lambda s: abs(depths[s] - z))
+    if not low < z < high:
+        return name
+    below = max(v for v in depths.values() if v <= z)
+    above = min(v for v in depths.values() if v > z)
+    return name if abs(depths[name] - z) <= near * (above - below) else ""
 
 
 def place(tissue: Tissue, z: float, config: InterpolateConfig) -> Query:

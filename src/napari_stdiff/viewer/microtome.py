@@ -6,15 +6,26 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
-from zlib import crc32
 
-import numpy as np
 from psygnal import Signal
 from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 
 from ..compute.monitor import Monitor, Progress
+from ..tasks.placement import measured_at
 from .colors import Colouring
+from .cutting import (
+    NOT_ALIGNED,
+    Picture,
+    coarse_picture,
+    gene_error,
+    is_cut,
+    label_error,
+    leave_out,
+    make_cut,
+    refined_picture,
+    why_rough,
+)
 from .live_layer import LiveLayer
 from .worker import Job, Problem, end
 
@@ -25,6 +36,7 @@ if TYPE_CHECKING:
     from .session import Session
 
 REST_MS = 200  # without a move, before a cut is refined
+LEAVING_OUT = "Measuring how sure this is"
 LEAST_MS = 15  # between two cuts of a slider that is dragged: events in between are heard
 
 State = Literal["none", "measured", "kept", "coarse", "refining", "refined", "rough", "failed"]
@@ -48,15 +60,6 @@ class Shown:
     def same(self, other: Shown | None) -> bool:
         """Whether both are one; colours are made anew where they change."""
         return other is not None and other.z == self.z and other.colouring is self.colouring
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A cut: (cells, 3) places and (cells,) values."""
-
-    coords: np.ndarray
-    values: np.ndarray
-    aligned: bool
 
 
 class Microtome:
@@ -100,6 +103,7 @@ class Microtome:
         self._resting = self._prepared = self._left_out = False
         self._refused: str | None = None
         self._tissue: Tissue | None = None
+        self._depths: dict[str, float] = {}
         self._removed = False
         self._rest = QTimer()
         self._rest.setSingleShot(True)
@@ -155,6 +159,8 @@ class Microtome:
             end(job, 0, mute=True)
         self._front = self._back = None
         self._tissue, self._cut, self._shown = tissue, None, None
+        depths = {} if tissue is None else tissue.section_z
+        self._depths = {name: float(z) for name, z in depths.items()}
         self._found, self._prepared, self._left_out = [], False, False
         self._refused = None
         self.z = None
@@ -200,7 +206,7 @@ class Microtome:
         session, tissue = self._session(), self._tissue
         if session is None or tissue is None or self.z is None or self._removed:
             return
-        if self._in_place(session, tissue):
+        if self._in_place(session):
             self._rest_work(session, tissue, None)
             return
         wanted = Shown(self.z, session.stack.colouring)
@@ -209,18 +215,18 @@ class Microtome:
         elif self._front is None:
             self._start_front(tissue, wanted)
 
-    def _in_place(self, session: Session, tissue: Tissue) -> bool:
+    def _in_place(self, session: Session) -> bool:
         """Show what was measured or kept at this depth in place of a cut; whether there is."""
         z = self.z
         assert z is not None
         kept = [name for name, r in session.results.items() if is_cut(r, z)]
-        name = kept[-1] if kept else measured_at(tissue, z)
+        name = kept[-1] if kept else measured_at(self._depths, z)
         if not name:
             return False
         self._shown = None
         self.layer.hide()
         if session.viewer.dims.ndisplay == 2 and self._resting is False:
-            session.stack.go_to(z if kept else float(tissue.section_z[name]))
+            session.stack.go_to(z if kept else self._depths[name])
         if kept:
             self._say("kept", f"This cut is kept as {name}.")
         else:
@@ -384,97 +390,3 @@ class Microtome:
         if (state, words) != (self.state, self.words):
             self.state, self.words = state, words
             self.told.emit()
-
-
-NOT_ALIGNED = (
-    " The two sections do not lie over each other, so that this cut means little: align them "
-    "first (dock Align sections)."
-)
-LEAVING_OUT = "Measuring how sure this is"
-
-
-def why_rough(colouring: Colouring, tissue: Tissue | None, picture: Picture) -> str:
-    """Return why a coarse cut is all there is to see of this; "" where it can be refined."""
-    if colouring.kind == "none":
-        return "Where cells are expected; colour by a gene to see its expression there."
-    if colouring.kind == "label":
-        return "Labels are those of the nearest measured cells; they are not predicted."
-    name = colouring.name
-    if colouring.kind == "number":
-        return f"Averages of '{name}' over near measured cells; annotations are not predicted."
-    if not np.isfinite(picture.values).any():
-        return f"Nothing is known of {name} in the measured cells, so there is nothing to cut."
-    if colouring.result:
-        return (
-            f"Averages of {name} over near cells, from '{colouring.result}'; only genes as they "
-            "were measured are refined."
-        )
-    if tissue is None or name not in tissue.genes:
-        return f"Averages of {name} over near cells; the panel did not measure it."
-    return ""
-
-
-def is_cut(result: Any, z: float) -> bool:
-    """Return whether a result is a section that was cut between others at depth `z`."""
-    record = result.record
-    if record.task != "interpolate" or record.target.get("hidden"):
-        return False
-    return abs(float(record.target.get("z", np.nan)) - z) <= 1e-6 * max(abs(z), 1.0)
-
-
-def measured_at(tissue: Tissue, z: float) -> str:
-    """Return the section that was measured at depth `z`, or ""."""
-    from ..tasks.live_cut import measured_at as task
-
-    return task(tissue.section_z, z)
-
-
-def make_cut(tissue: Tissue) -> LiveCut:
-    """Make a tissue ready to be cut; what that needs is only imported here, in the worker."""
-    from ..tasks.live_cut import LiveCut
-
-    return LiveCut(tissue)
-
-
-def coarse_picture(cut: LiveCut, z: float, colouring: Colouring) -> Picture:
-    """Cut at once."""
-    pair = cut.pair(z)
-    there = pair.lines.there(pair.weight(z))
-    coords = cut.query(z).coords
-    if colouring.kind == "none":
-        values = np.zeros(len(coords))
-    elif colouring.kind == "label":
-        values = cut.labels(z, colouring.measured)[there]
-    else:
-        known = colouring.measured
-        values = cut.coarse(z, known, (colouring.name, crc32(known.tobytes())))[there]
-    return Picture(coords, values, pair.aligned)
-
-
-def refined_picture(cut: LiveCut, z: float, gene: str, monitor: Monitor) -> Picture:
-    """Predict what was cut coarsely before."""
-    values = cut.refined(z, gene, monitor)
-    pair = cut.pair(z)
-    there = pair.lines.there(pair.weight(z))
-    return Picture(cut.query(z).coords, values[there], pair.aligned)
-
-
-def leave_out(tissue: Tissue, monitor: Monitor) -> list[LeftOut]:
-    """Measure errors on sections that are left out."""
-    from ..tasks.depth_error import left_out
-
-    return list(left_out(tissue, monitor))
-
-
-def gene_error(tissue: Tissue, colouring: Colouring, found: list[LeftOut]) -> DepthError:
-    """Return the expected error of a gene by depth."""
-    from ..tasks.depth_error import of_gene
-
-    return of_gene(tissue, colouring.name, found, float(np.nanstd(colouring.measured)))
-
-
-def label_error(tissue: Tissue, colouring: Colouring) -> DepthError:
-    """Return the expected share of wrong labels by depth."""
-    from ..tasks.depth_error import of_labels
-
-    return of_labels(tissue, colouring.measured)
