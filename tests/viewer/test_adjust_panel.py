@@ -178,6 +178,11 @@ def test_exploded_sections_lie_side_by_side_and_come_back(dock: Any) -> None:
     assert (camera.center, camera.zoom) == before
     for name, place in places.items():
         np.testing.assert_allclose(on_canvas(dock, name), place, atol=1e-6)
+    stack.set_explosion(0.5)
+    stack.set_ndisplay(2)
+    stack.set_explosion(0.0)  # in the other view
+    stack.set_ndisplay(3)
+    assert (camera.center, camera.zoom) == before
     stack.set_ndisplay(2)
     stack.set_explosion(0.5)
     stack.go_to(stack.section("third"))  # one is asked for

@@ -89,9 +89,12 @@ class Cameras:
         viewer: Any = self._viewer()
         if viewer is None:
             return
-        if viewer.dims.ndisplay in self._kept:
-            camera = camera_of(viewer)
-            camera.center, camera.zoom = self._kept[viewer.dims.ndisplay]
+        camera, kept, self._kept = camera_of(viewer), self._kept, {}
+        for ndisplay, (center, zoom) in kept.items():
+            if ndisplay in self._left:  # of the other view, as it is left meanwhile
+                self._left[ndisplay] = (center, zoom, self._left[ndisplay][2])
+        if viewer.dims.ndisplay in kept:
+            camera.center, camera.zoom = kept[viewer.dims.ndisplay]
         else:
             self.widen()
 
