@@ -1,0 +1,1 @@
+"""What looking at a tissue costs: in this plugin, in napari-spatialdata and in napari itself."""
