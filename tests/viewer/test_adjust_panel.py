@@ -217,3 +217,19 @@ def test_saved_as_a_new_store_where_there_is_none(
     for name in now.sections:
         a = again.coords[again.section == name].mean(axis=0)
         np.testing.assert_allclose(a, now.coords[now.section == name].mean(axis=0), atol=1e-6)
+    session.set_tissue(read(path), path)  # opened again: offered, shown, and moved on
+    dock.moving_fold.unfold(False)
+    dock.moving_fold.unfold()
+    assert panel.stored.systems == ["moved_by_hand"]
+    assert panel.stored.isVisible()
+    panel.stored.chosen.emit("moved_by_hand")
+    qtbot.waitUntil(lambda: dock.data._job is None, timeout=60_000)
+    assert session.tissue.origin.coordinate_system == "moved_by_hand"
+    panel.adjust.choose("third")
+    panel.down.click()
+    assert session.tissue.sections == ["first", "third", "second"]
+    assert not panel.stored.isVisible()
+    panel.save_button.click()
+    qtbot.waitUntil(lambda: panel._job is None, timeout=60_000)
+    assert sorted(list_alignments(path)) == ["moved_by_hand", "moved_by_hand_2"]
+    assert read(path, coordinate_system="moved_by_hand_2").sections == ["first", "third", "second"]

@@ -29,6 +29,7 @@ from ..fields import NoWheel, PlainSpinBox, tame
 from ..session import Session
 from ..worker import Job, end
 from .dock import paragraph
+from .stored_alignments import StoredAlignments
 from .view_panel import ValueSlider
 from .z_slider import unit_words
 
@@ -103,6 +104,8 @@ class AdjustPanel(QWidget):
         self.save_as_button = self._button(
             "Save as …", "Writes a new store with the data in both frames", self._save_as
         )
+        self.stored = StoredAlignments(session, self.adjust.aligned)
+        self.stored.remove_button.hide()  # the dock Align sections does that
         self._lay_out()
         self.section.activated.connect(
             lambda _: self.adjust.choose(str(self.section.currentData() or ""))
@@ -113,6 +116,7 @@ class AdjustPanel(QWidget):
         self.deep.valueChanged.connect(self._set_depth)
         self.step.valueChanged.connect(self._set_step)
         self.adjust.changed.connect(self.refresh)
+        self.adjust.aligned.changed.connect(self._show_stored)
 
     def _button(self, text: str, tip: str, act: Callable[..., None]) -> QPushButton:
         button = QPushButton(text)
@@ -168,12 +172,14 @@ class AdjustPanel(QWidget):
         outer.addWidget(self.tools)
         outer.addWidget(self.kept)
         outer.addLayout(acts)
+        outer.addWidget(self.stored)
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
         """Take the mouse and the keys of the canvas."""
         super().showEvent(event)
         self.canvas.set_on(True)
         self.refresh()
+        self._show_stored()
 
     def hideEvent(self, event: QHideEvent | None) -> None:  # noqa: N802
         """Give them back: folded away, behind another dock, or closed."""
@@ -249,6 +255,11 @@ class AdjustPanel(QWidget):
         self.save_as_button.setVisible(there)
         for button in (self.save_button, self.save_as_button):
             button.setEnabled(usable and not aligned.system)
+
+    def _show_stored(self) -> None:
+        """Offer what the store has from earlier; looked up while the panel is in sight alone."""
+        if self.isVisible():
+            self.stored.refresh()
 
     def save(self, out: str = "") -> None:
         """Save where the sections are as a new coordinate system, in the background.

@@ -36,6 +36,7 @@ class StackWidget(TissueDock):
         self.moving_fold = Folded("Move a section", self.moving)
         self.moving.failed.connect(self.fail)
         self.moving.adjust.changed.connect(self._on_hands)
+        self.moving.stored.chosen.connect(self.data.read_in)
         self.sections.picked.connect(self._on_picked)
         self.shown = QWidget()
         inner = QVBoxLayout(self.shown)
