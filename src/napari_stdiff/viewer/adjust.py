@@ -218,6 +218,17 @@ class Adjust:
         """Return where a section is shown along z, in the unit of the tissue."""
         return self._depths()[name] + self.hand(name).z - self._done.get(name, STILL).z
 
+    def placed(self, name: str, still: bool = False) -> np.ndarray:
+        """Return the (3, 3) map from where a section was read to where it is shown.
+
+        With `still`, to where it would be without what hands did to it.
+        """
+        start = self.aligned.alignment if self._start is None else self._start.alignment
+        first = np.eye(3) if start is None else start.transforms[name]
+        if still or name not in self.hands:
+            return first
+        return self.hands[name].matrix(self._centres[name]) @ first
+
     def choose(self, name: str) -> None:
         """Say which section is moved; "" for none."""
         if name != self.chosen:

@@ -25,6 +25,7 @@ from ...compute.errors import StdiffError
 from ...compute.monitor import Monitor
 from ..adjust import STILL, adjust_of
 from ..adjust_canvas import AdjustCanvas
+from ..agreement import Agreement
 from ..fields import NoWheel, PlainSpinBox, tame
 from ..session import Session
 from ..worker import Job, end
@@ -64,7 +65,12 @@ class AdjustPanel(QWidget):
         self._job: Job | None = None
         self.adjust = adjust_of(session)
         self.canvas = AdjustCanvas(self.adjust, self.failed.emit)
-        self.how = paragraph()
+        self.agreement = Agreement(self.adjust)
+        self.how, self.agrees = paragraph(), paragraph()
+        self.agrees.setToolTip(
+            "<p>Correlation of expression between places that lie above one another in "
+            "neighbouring sections; 1 is the same, 0 is chance.</p>"
+        )
         self.section = QComboBox()
         self.section.setToolTip("The section that is moved; or click one on the canvas")
         self.left_right = self._button("Mirror ↔", "Swap left and right", self._flip)
@@ -117,6 +123,7 @@ class AdjustPanel(QWidget):
         self.step.valueChanged.connect(self._set_step)
         self.adjust.changed.connect(self.refresh)
         self.adjust.aligned.changed.connect(self._show_stored)
+        self.agreement.changed.connect(self.refresh)
 
     def _button(self, text: str, tip: str, act: Callable[..., None]) -> QPushButton:
         button = QPushButton(text)
@@ -169,6 +176,7 @@ class AdjustPanel(QWidget):
         outer.setSpacing(4)
         outer.addWidget(self.how)
         outer.addLayout(self.form)
+        outer.addWidget(self.agrees)
         outer.addWidget(self.tools)
         outer.addWidget(self.kept)
         outer.addLayout(acts)
@@ -190,6 +198,7 @@ class AdjustPanel(QWidget):
     def end(self) -> None:
         """End what runs."""
         self.canvas.set_on(False)
+        self.agreement.end()
         end(self._job, mute=True)
         self._job = None
 
@@ -236,6 +245,10 @@ class AdjustPanel(QWidget):
                 box.blockSignals(True)
                 box.setValue(value)
                 box.blockSignals(False)
+        if self.isVisible():
+            self.agreement.want()
+            self.agrees.setText(self.agreement.words(adjust.chosen) if usable else "")
+        self.agrees.setVisible(bool(self.agrees.text()))
         self._show_kept(usable)
 
     def _show_kept(self, usable: bool) -> None:
