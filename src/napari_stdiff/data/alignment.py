@@ -87,4 +87,4 @@ class Alignment:
             section: replace(held, to_tissue=self.transforms[section] @ held.to_tissue)
             for section, held in tissue.segmentation.items()
         }
-        return replace(tissue, coords=coords, histology=pictures, segmentation=outlines)
+        return tissue.but(coords=coords, histology=pictures, segmentation=outlines)

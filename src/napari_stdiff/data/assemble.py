@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
+from scipy import sparse
 
 from ..compute.errors import StdiffError
 from . import checks, detect
+from .by_gene import ByGene, has_nan, is_elsewhere
+from .checks import in_memory
 from .depth import Depth, depth_of_section, from_order, in_unit, is_micron, raw_depth
 from .gaps import without_nan
 from .gene_names import other_names
@@ -80,10 +84,11 @@ def assemble(
         One sentence on what is unusable or not there.
     """
     checks.check_names(table.var_names, table.obs_names)
-    x, nan = without_nan(table.X) if gaps else (table.X, None)
-    expression = checks.as_expression(x)
-    values, said = checks.values_of(expression, table.uns)
+    expression, looked_at, nan = _expression(table.X, gaps)
+    values, said = checks.values_of(looked_at, table.uns)
     notes, keys = [said], {"coordinates": where}
+    if isinstance(expression, ByGene):
+        notes.append("Expression: read a gene at a time, and as a whole once a run needs it.")
     if nan is not None:
         notes.append(f"Expression: {int(nan.sum()):,} NaN, which are missing values.")
     obs = pd.DataFrame(table.obs).copy()
@@ -189,7 +194,20 @@ def with_origin(
         notes=(*origin.notes, *notes),
         elements={**origin.elements, **(elements or {})},
     )
-    return replace(tissue, origin=origin)
+    return tissue.but(origin=origin)
+
+
+def _expression(
+    x: Any, gaps: bool
+) -> tuple[Any, sparse.csr_matrix | np.ndarray, sparse.csr_matrix | np.ndarray | None]:
+    """Return the expression, what of it says which values these are, and where NaN are."""
+    if is_elsewhere(x):
+        held = ByGene(x)
+        if not (gaps and has_nan(in_memory(x[:1000]))):
+            return held, held.sample(), None
+    x, nan = without_nan(x) if gaps else (x, None)
+    whole = checks.as_expression(x)
+    return whole, whole, nan
 
 
 def _column_or_region(obs: pd.DataFrame, key: str, region: np.ndarray, region_key: str) -> str:

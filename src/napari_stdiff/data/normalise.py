@@ -31,7 +31,11 @@ class Normaliser:
         """Take the median total from the cells a method may see."""
         if visible.values != "counts":
             return cls(visible.values, 1.0)
-        totals = np.asarray(visible.expression.sum(axis=1)).ravel()
+        return cls.of_totals(np.asarray(visible.expression.sum(axis=1)).ravel())
+
+    @classmethod
+    def of_totals(cls, totals: np.ndarray) -> Self:
+        """Take the median of (cells,) total counts, empty cells left out."""
         positive = totals[totals > 0]
         return cls("counts", float(np.median(positive)) if len(positive) else 1.0)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -42,8 +41,6 @@ def read_anndata(adata: AnnData, config: ReadConfig, origin: Origin, gaps: bool 
         One sentence on what is unusable or not there.
     """
     refuse_result(adata, "This AnnData")
-    if adata.isbacked:
-        adata = adata.to_memory()
     key, coordinates = _coordinates(adata, config.spatial_key)
     libraries = _libraries(adata)
     tissue = assemble(
@@ -132,7 +129,7 @@ def _with_pictures(
             f"Histology: no picture of uns['spatial'] ({listing(libraries)}) fits a section "
             f"({listing(tissue.sections)}) by name."
         )
-    return with_origin(replace(tissue, histology=found), notes=notes)
+    return with_origin(tissue.but(histology=found), notes=notes)
 
 
 def _library_of(tissue: Tissue, libraries: Mapping[str, Any]) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -120,7 +119,7 @@ def read_spatialdata(
     elements = _element_of(tissue.section, regions[rows])
     pictures, said = section_pictures(sdata, system, tissue, elements, before)
     outlines = segmentations(sdata, system, tissue, elements, instances[rows], before)
-    tissue = replace(tissue, histology=pictures, segmentation=outlines)
+    tissue = tissue.but(histology=pictures, segmentation=outlines)
     return with_origin(tissue, elements=elements, notes=said)
 
 

@@ -68,7 +68,9 @@ def labels_of(element: Any, system: str) -> tuple[Any, np.ndarray]:
     from xarray import DataTree
 
     tree: Any = element
-    scales = [next(iter(tree[k].values())) for k in tree] if isinstance(tree, DataTree) else [tree]
+    scales: list[Any] = [tree]
+    if isinstance(element, DataTree):
+        scales = [next(iter(tree[k].values())) for k in tree]
     arrays = [da.asarray(level.transpose("y", "x").data) for level in scales]
     full = arrays[0].shape
     image = next((a for a in arrays if max(a.shape) <= LARGEST), arrays[-1])

@@ -96,7 +96,8 @@ class Tissue:
     Attributes
     ----------
     expression
-        (cells, genes) CSR matrix or dense float32 array, as stored (never normalised here).
+        (cells, genes) CSR matrix or dense float32 array, as stored (never normalised here). Of a
+        backed table and a dask array it is read when it is first asked for; `dense` reads a gene.
     values
         "counts" or "log-normalised".
     genes
@@ -146,6 +147,22 @@ class Tissue:
     gene_ids: np.ndarray | None = None
     missing: sparse.csr_matrix | np.ndarray | None = None
     segmentation: Mapping[str, Segmentation] = field(default_factory=dict)
+
+    def __getattribute__(self, name: str) -> Any:
+        value = super().__getattribute__(name)
+        if name == "expression" and hasattr(value, "load"):
+            value = value.load()
+            object.__setattr__(self, "expression", value)
+        return value
+
+    @property
+    def stored(self) -> Any:
+        """The expression as it is now: not yet read (`by_gene.ByGene`), or as `expression`."""
+        return self.__dict__["expression"]
+
+    def but(self, **changes: Any) -> Tissue:
+        """Return the tissue with other fields; expression that was not read stays unread."""
+        return replace(self, **{"expression": self.stored, **changes})
 
     @property
     def n_cells(self) -> int:
@@ -220,6 +237,8 @@ class Tissue:
         where = np.flatnonzero(self.genes == gene)
         if not len(where):
             raise StdiffError(f"The tissue has no gene '{gene}'.")
+        if hasattr(self.stored, "column"):
+            return np.asarray(self.stored.column(int(where[0])))
         column = self.expression[:, int(where[0])]
         out = column.toarray() if sparse.issparse(column) else np.asarray(column)
         return out.ravel().astype(np.float32)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from ..compute.errors import StdiffError
+from ..data.by_gene import ByGene
 from ..data.normalise import Normaliser
 from ..data.tissue import Tissue
 from ..data.virtual import VirtualSection
@@ -29,6 +30,7 @@ GENERATED_EDGE = "#cc79a7"
 PREDICTED_EDGE = "#009e73"
 IMPUTED_EDGE = "#0072b2"
 _MOST_LABELS = 60
+_TELLING = 50_000  # cells are enough to see which gene varies most
 _NO_LABEL = frozenset({"", "nan", "NaN", "NA", "None"})  # missing values that became text
 
 # Okabe and Ito's colours without black; lighter and darker turns follow when there are more
@@ -147,19 +149,24 @@ class Values:
     ----------
     tissue
         The measured sections. One column-wise copy of its expression is kept, so that a gene
-        costs about a millisecond.
+        costs about a millisecond. Of expression that is still in a file, a gene is read when it
+        is asked for.
     """
 
     def __init__(self, tissue: Tissue) -> None:
         self._tissue = tissue
         self._rows = {str(gene): i for i, gene in enumerate(tissue.genes)}
-        normaliser = Normaliser.fit(tissue)
-        x = tissue.expression
-        self._columns = sparse.csc_matrix(x) if sparse.issparse(x) else np.asarray(x)
+        x: Any = tissue.stored
+        self._unread: ByGene | None = x if isinstance(x, ByGene) else None
+        self._columns: Any = None
+        if self._unread is None:
+            self._columns = x.tocsc() if hasattr(x, "tocsc") else np.asarray(x)
         self._scale: np.ndarray | None = None
-        if normaliser.values == "counts":
-            totals = np.asarray(x.sum(axis=1), dtype=np.float32).ravel()
-            self._scale = np.float32(normaliser.target) / np.where(totals > 0, totals, 1)
+        if tissue.values == "counts":
+            sums = self._unread.totals() if self._unread is not None else x.sum(axis=1)
+            totals = np.asarray(sums, dtype=np.float32).ravel()
+            target = Normaliser.of_totals(totals).target
+            self._scale = np.float32(target) / np.where(totals > 0, totals, 1)
 
     @property
     def genes(self) -> list[str]:
@@ -174,9 +181,12 @@ class Values:
         """Return (cells,) float32 log-normalised values; NaN where it was not measured."""
         if name not in self._rows:
             return np.full(self._tissue.n_cells, np.nan, np.float32)
-        column = self._columns[:, [self._rows[name]]]
-        dense = column.toarray() if sparse.issparse(column) else column
-        values = np.asarray(dense, dtype=np.float32).ravel()
+        if self._unread is not None:
+            values = self._unread.column(self._rows[name])
+        else:
+            column: Any = self._columns[:, [self._rows[name]]]
+            dense = column.toarray() if hasattr(column, "toarray") else column
+            values = np.asarray(dense, dtype=np.float32).ravel()
         values = values if self._scale is None else np.log1p(values * self._scale)
         gaps = self._tissue.missing
         if gaps is not None:
@@ -221,12 +231,23 @@ class Values:
         return Colouring("gene", self.most_variable())
 
     def most_variable(self) -> str:
-        """Return the gene that varies most between cells, a good first picture; "" for none."""
+        """Return the gene that varies most between cells, a good first picture; "" for none.
+
+        Of a large tissue, evenly spaced cells stand for all.
+        """
         if not self._rows:
             return ""
-        x = sparse.csc_matrix(self._columns, dtype=np.float64, copy=True)
-        if self._scale is not None:
-            x.data = np.log1p(x.data * self._scale[x.indices])
+        step = -(-self._tissue.n_cells // _TELLING)
+        some: Any
+        if self._unread is not None:
+            some, scale = self._unread.sample(), self._scale
+            scale = None if scale is None else scale[: some.shape[0]]
+        else:
+            some = self._tissue.expression[::step]
+            scale = None if self._scale is None else self._scale[::step]
+        x = sparse.csc_matrix(some, dtype=np.float64, copy=True)
+        if scale is not None:
+            x.data = np.log1p(x.data * scale[x.indices])
         mean = np.asarray(x.mean(axis=0)).ravel()
         x.data **= 2
         variance = np.asarray(x.mean(axis=0)).ravel() - mean**2
