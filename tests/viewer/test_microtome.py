@@ -20,6 +20,7 @@ from napari_stdiff.tasks.live_cut import LiveCut
 from napari_stdiff.viewer import microtome as module
 from napari_stdiff.viewer import remember as memory
 from napari_stdiff.viewer.layers import camera_of, state_of
+from napari_stdiff.viewer.live_layer import LiveLayer
 from napari_stdiff.viewer.session import session_of
 from napari_stdiff.viewer.widgets.depth_strip import DepthStrip
 from napari_stdiff.viewer.widgets.microtome import MicrotomeWidget
@@ -205,6 +206,26 @@ def test_colours_are_those_of_the_stack(open_dock: Any, small_tissue: Tissue, qt
     assert not live_layers(viewer)  # the user took it away
     dock.slider.set_value(20.0)
     qtbot.waitUntil(lambda: dock.microtome.layer.is_shown, timeout=60_000)
+
+
+def test_fewer_cells_can_be_shown_after_it_was_hidden(
+    make_napari_viewer: Callable[..., Any], small_tissue: Tissue
+) -> None:
+    session = session_of(make_napari_viewer(show=True))
+    session.set_tissue(small_tissue, None)
+    session.stack.colour_by("gene", "Gad1")
+    session.stack.set_ndisplay(2)
+    layer = LiveLayer(session)
+    rng = np.random.default_rng(0)
+    for n in (30, 40, 10, 35):
+        coords = np.column_stack([np.full(n, 80.0), rng.uniform(20, 180, (n, 2))])
+        layer.show(coords, rng.random(n))
+        assert len(layer.points.data) == len(layer.points.face_color) == n
+        assert layer.is_shown
+        layer.hide()
+        assert not layer.is_shown
+    layer.close()
+    assert not live_layers(session.viewer)
 
 
 def test_genes_that_were_not_measured_are_said_to_be(small_tissue: Tissue) -> None:

@@ -69,15 +69,15 @@ class LiveLayer:
         self._coords = coords
         if not self._is_looked_at(session):
             self._level = self._depth * session.stack.spacing
+        for layer in self._layers:
+            if not layer.visible:  # first: napari does not look at new data of hidden layers
+                layer.visible = True
         with self._alone():
             if self.points is None:
                 self._make(session)
             else:
                 self._move()
         self.paint(values)
-        for layer in self._layers:
-            if not layer.visible:
-                layer.visible = True
         if not self._is_looked_at(session):
             self._go_there(session)
 
