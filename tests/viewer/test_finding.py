@@ -246,8 +246,15 @@ def test_hidden_labels_are_hidden_on_every_section_and_come_back(
         ]
         return set(np.concatenate(parts).tolist())
 
+    assert desk.viewer.dims.ndisplay == 3
+    full = desk.viewer.screenshot(flash=False)[..., :3]
     legend.swatches.of["neuron"].click()
+    settle()
     assert shown("neuron") == {False}
+    red = (desk.viewer.screenshot(flash=False)[..., :3] - (255, 0, 0) == 0).all(axis=-1)
+    assert (full - (255, 0, 0) == 0).all(axis=-1).sum() > 50
+    assert red.sum() == 0  # neither in 3D, where napari shows what is not to be shown
+    assert float(stack.section("first").points.size.max()) > 0
     assert shown("glia") == {True}
     assert not stack.section("v", True).points.shown.any()
     assert "1 hidden" in legend.hidden.text()
@@ -373,6 +380,8 @@ def test_cells_in_their_outlines_are_picked_too(
     desk.cells.clear.click()
     click(desk, second, other, eye=(0.9, 0.3, -0.3) if ndisplay == 3 else None)
     assert int(rows[other]) not in desk.cells.pick.rows  # it is out of sight
+    desk.cells.pick.pick(rows[[drawn, other]])
+    assert len(desk.rings.data) == 1  # nor is it ringed
 
 
 def test_the_table_follows_the_colours(desk: Desk) -> None:

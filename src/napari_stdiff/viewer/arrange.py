@@ -21,6 +21,7 @@ from .layers import (
     make_points,
     place,
     plane_affine,
+    set_size,
     transform,
 )
 
@@ -194,7 +195,7 @@ class Section:
         """Draw its cells as large as measured ones of this diameter."""
         for layer, look in ((self.points, self.look), (self.cover, self.cover_look or IMPUTED)):
             if layer is not None:
-                layer.size = diameter * look.scale
+                set_size(layer, diameter * look.scale)
 
     @property
     def title(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Layer, Points
+from napari.layers import Image, Layer, Points
 from psygnal import Signal
 
 from .cells import Cells
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _RING = 2.2  # of the diameter of a cell
 _COLOUR = "#ff00ff"  # in none of the scales, seen on dark and on light
 _PIXELS = 15  # at least, however far away
+_SEEN_THROUGH = 0.5  # opacity of pictures up to which cells behind them are seen
 _SLIP = 4  # pixels that a hand slips in a click
 _NAME = "picked cells"
 
@@ -69,6 +70,7 @@ class CellPick:
             (session.opened, self._forget),
             (stack.sections_changed, self._on_sections),
             (stack.view_changed, self._ring),
+            (stack.colours_changed, self._on_colours),
             (viewer.layers.events.removed, self._on_removed),
         )
         for signal, slot in slots:
@@ -144,6 +146,14 @@ class CellPick:
         else:
             self.pick(np.append(self.rows, row))
 
+    def _on_colours(self) -> None:
+        """Ring what is in sight now; sections that came or went are told of next."""
+        session = self._session()
+        if session is None or self.cells is None or not len(self.rows):
+            return
+        if same(self.cells.sections, session.stack.sections):
+            self._ring()
+
     def _ring(self) -> None:
         """Draw rings around the picked cells that are in sight."""
         session = self._session()
@@ -153,11 +163,13 @@ class CellPick:
         for section, indices in self.cells.by_section(self.rows) if self.cells else ():
             layer, front = section.painted, section.front
             if layer is not None and front is not None and front.visible:
-                places.append(to_world(layer, section.coords[indices]))
-        if not places:
+                shown = session.stack.in_sight(section)
+                seen = indices if shown is None else indices[shown[indices]]
+                places.append(to_world(layer, section.coords[seen]))
+        where = np.concatenate([np.zeros((0, 3)), *places])
+        if not len(where):
             self._drop()
             return
-        where = np.concatenate(places)
         size = _RING * session.stack.point_diameter
         if self._rings is None:
             self._rings = rings(where, size)
@@ -224,8 +236,29 @@ def cell_at(stack: Stack, event: Any) -> tuple[Section, int] | None:
         found.append((float(away_from_eye), section, int(index)))
     if not found:
         return None
+    if direction is not None and stack.histology_opacity > _SEEN_THROUGH:
+        glass = [depth_of(s.image, position, direction) for s in stack.sections if s.image]
+        front = min(glass, default=np.inf) + stack.point_diameter  # cells stand above their own
+        found = [hit for hit in found if hit[0] <= front]
+        if not found:
+            return None
     _, section, index = min(found, key=lambda hit: hit[0])
     return section, index
+
+
+def depth_of(picture: Image, position: np.ndarray, direction: np.ndarray) -> float:
+    """Return how far away the eye meets a section's picture; infinite where it does not."""
+    if not picture.visible:
+        return np.inf
+    at = np.asarray(picture.world_to_data(position))
+    way = np.asarray(picture.world_to_data(position + direction)) - at
+    if abs(way[0]) < 1e-12:
+        return np.inf
+    at = at - at[0] / way[0] * way
+    _, height, width = picture.data.shape[:3]
+    if not (-0.5 <= at[1] <= height - 0.5 and -0.5 <= at[2] <= width - 0.5):
+        return np.inf
+    return float(np.asarray(picture.data_to_world(at)) @ direction)
 
 
 def to_world(layer: Layer, coords: np.ndarray) -> np.ndarray:

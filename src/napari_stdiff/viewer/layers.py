@@ -389,10 +389,21 @@ def mark(layer: Points, filled: np.ndarray) -> None:
 
 
 def show_cells(layer: Points, shown: np.ndarray | None) -> None:
-    """Show the cells of `layer` where (cells,) `shown` is True, or all where it is None."""
+    """Show the cells of `layer` where (cells,) `shown` is True, or all where it is None.
+
+    Those that are hidden have no size either: in 3D napari draws what is not shown.
+    """
     wanted = np.ones(len(layer.data), bool) if shown is None else shown
     if not np.array_equal(layer.shown, wanted):
+        diameter = float(np.max(layer.size, initial=0.0)) or float(layer.current_size)
         layer.shown = wanted
+        set_size(layer, diameter)
+
+
+def set_size(layer: Points, diameter: float) -> None:
+    """Draw the cells of `layer` so large, those that are hidden not at all."""
+    layer.current_size = diameter  # what cells are to be while all are hidden
+    layer.size = diameter if layer.shown.all() else np.where(layer.shown, diameter, 0.0)
 
 
 def show_bar(layer: Layer, visible: bool) -> None:

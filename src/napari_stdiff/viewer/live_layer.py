@@ -11,7 +11,7 @@ import numpy as np
 from napari.layers import Layer, Points, Vectors
 from psygnal import Signal
 
-from .layers import KEY, VIRTUAL, State, make_frame, make_points, show_bar
+from .layers import KEY, VIRTUAL, State, make_frame, make_points, set_size, show_bar
 
 if TYPE_CHECKING:
     from .session import Session
@@ -181,8 +181,8 @@ class LiveLayer:
             self._spacing = stack.spacing
             self.settle()
         size = stack.point_diameter * VIRTUAL.scale
-        if len(self.points.size) and not np.allclose(self.points.size, size):
-            self.points.size = size
+        if not np.isclose(self.points.current_size, size):
+            set_size(self.points, size)
         if self.points.opacity != stack.points_opacity:
             self.points.opacity = stack.points_opacity
 

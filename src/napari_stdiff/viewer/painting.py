@@ -13,8 +13,8 @@ from ..compute.errors import StdiffError
 from . import layers as build
 from .arrange import Section
 from .beside import Beside
-from .cell_labels import CellLabels
 from .cell_filter import CellFilter
+from .cell_labels import CellLabels
 from .colors import (
     COLORMAPS,
     PLAIN,
@@ -215,9 +215,9 @@ class Painting:
             if not section.virtual:
                 section.trust = None if fading is None else fading[section.rows]
             if section.outlined:  # its points are out of sight, and painted when they come back
-                self.cells.paint(section, self._values_of(section), self._shown(section))
+                self.cells.paint(section, self._values_of(section), self.in_sight(section))
             else:
-                self.paint(layer, self._values_of(section), section.trust, self._shown(section))
+                self.paint(layer, self._values_of(section), section.trust, self.in_sight(section))
             if section.covered:
                 tell_cells(layer, self._session, colouring, section.rows)
                 self._paint_pair(section, layer)
@@ -237,7 +237,7 @@ class Painting:
         if colouring.filled is not None:
             build.mark(cover, colouring.filled[section.rows])
         if section.paired and left is not None and colouring.other is not None:
-            self.paint(left, colouring.other[section.rows], shown=self._shown(section))
+            self.paint(left, colouring.other[section.rows], shown=self.in_sight(section))
 
     def _cover(self) -> None:
         """Show what was predicted in layers of its own, in the place of the measured cells."""
@@ -300,7 +300,7 @@ class Painting:
         else:
             build.paint_values(layer, values, self.limits, self.colormap, trust)
 
-    def _shown(self, section: Section) -> np.ndarray | None:
+    def in_sight(self, section: Section) -> np.ndarray | None:
         """Return (cells,) bool, which cells of a section are in sight; None for all."""
         colouring = self.colouring
         if colouring.kind != "label":
@@ -316,7 +316,7 @@ class Painting:
     def _sift(self) -> None:
         """Show and hide cells, their colours as they are."""
         for section in self.sections:
-            shown = self._shown(section)
+            shown = self.in_sight(section)
             for layer in (section.points, section.cover):
                 if layer is not None:
                     build.show_cells(layer, shown)

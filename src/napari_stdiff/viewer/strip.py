@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Points
 
 from .colors import VIRTUAL_EDGE
-from .layers import KEY, VIRTUAL, State, make_points, place
+from .layers import KEY, VIRTUAL, State, make_points, place, set_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +111,7 @@ class Strip:
         for layer in (self._points, self._labels):
             if layer is not None:
                 place(layer, z, 0.0)
-        self._points.size = POINT * session.stack.point_diameter * VIRTUAL.scale
+        set_size(self._points, POINT * session.stack.point_diameter * VIRTUAL.scale)
 
     def _on_removed(self, event: object) -> None:
         """Go altogether when the user takes one of the layers away."""
