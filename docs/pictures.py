@@ -2,8 +2,8 @@
 
     python docs/pictures.py [NAME ...]
 
-With names of docks ("predict-genes", "impute", "align", "lambda", "generate"), only their
-pictures.
+With names of docks ("predict-genes", "impute", "align", "microtome", "lambda", "generate"), only
+their pictures.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from napari_stdiff.viewer.widgets.dock import frame_of
 from napari_stdiff.viewer.widgets.generate import GenerateWidget
 from napari_stdiff.viewer.widgets.impute import ImputeWidget
 from napari_stdiff.viewer.widgets.interpolate import InterpolateWidget
+from napari_stdiff.viewer.widgets.microtome import MicrotomeWidget
 from napari_stdiff.viewer.widgets.predict_genes import PredictGenesWidget
 from napari_stdiff.viewer.widgets.run_dock import RunDock
 
@@ -56,6 +57,7 @@ def main(names: Sequence[str] = ()) -> None:
         "predict-genes": predicted,
         "impute": imputed,
         "align": aligned,
+        "microtome": cut,
         "lambda": swept,
         "generate": generated,
     }
@@ -112,6 +114,17 @@ def generated(viewer: Viewer) -> Any:
     widget = opened(viewer, GenerateWidget, "Generate cells")
     widget.form.fields["method"].value = "typed-knn"
     widget.run_bar.run_button.click()
+    return widget
+
+
+def cut(viewer: Viewer) -> Any:
+    """Cut the stack live, and wait until it is known how sure that is."""
+    widget = opened(viewer, MicrotomeWidget, "Virtual microtome")
+    tissue = widget.session.tissue
+    gene = demo.telling_gene(tissue, tissue.sections[len(tissue.sections) // 2])
+    widget.session.stack.colour_by("gene", gene)
+    while widget.microtome is None or widget.microtome.busy:
+        settle(1)
     return widget
 
 

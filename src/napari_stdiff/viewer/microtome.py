@@ -141,7 +141,8 @@ class Microtome:
     @property
     def busy(self) -> bool:
         """Whether something runs, or will once the slider rests."""
-        return self._front is not None or self._back is not None or self._rest.isActive()
+        runs = self._front is not None or self._back is not None or self._rest.isActive()
+        return runs or self.state == "coarse"
 
     @property
     def can_keep(self) -> bool:
