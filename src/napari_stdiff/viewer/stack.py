@@ -283,9 +283,13 @@ class Stack(Painting):
             )
         self._size = build.point_size([s.coords for s in self._sections.values()])
         self.spacing = nice_spacing(list(depth.values()), tissue.coords)
+        first = self._values.first() if self._values is not None else Colouring()
+        if first.choice != "gene" or first.name in self.genes:
+            self.colouring = self._look_up(first.choice, first.name)
+            if self.colouring.continuous:
+                self.limits = self.colouring.span(self.percentiles)
         for section in self.sections:
             self._draw(section)
-        self.colouring = self._values.first() if self._values is not None else Colouring()
         self._on_results(anew=True)
 
     def _on_tissue(self) -> None:
@@ -338,7 +342,11 @@ class Stack(Painting):
         """Put the layers of `section` on the canvas, keeping the user's camera."""
         viewer = self._session.viewer
         selected = set(viewer.layers.selection)
-        for layer in make_layers(section, self._size, self.point_diameter):
+        made = make_layers(section, self._size, self.point_diameter)
+        if section.points in made and not section.virtual:
+            self._place(section)  # now: on the canvas each move and each colour is drawn
+            self.paint(section.points, self._values_of(section))
+        for layer in made:
             viewer.add_layer(layer)
             if isinstance(layer, Points):
                 layer.opacity = self.points_opacity
