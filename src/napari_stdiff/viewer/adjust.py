@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from psygnal import Signal
+from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 
 from ..compute.errors import StdiffError
@@ -390,7 +391,8 @@ class Adjust:
         self.changed.emit()
 
     def _stop(self) -> None:
-        self._rest.stop()
+        if isalive(self._rest):  # a window that closes takes its timers along
+            self._rest.stop()
 
     def _anew(self) -> None:
         """Forget what hands did: the sections are others, or were moved by something else."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -306,6 +306,15 @@ def transform(layer: Layer, affine: np.ndarray) -> None:
     """Give `layer` this (4, 4) transform, unless it has it."""
     if not np.array_equal(layer.affine.affine_matrix, affine):
         layer.affine = affine
+
+
+def removing(viewer: ViewerModel) -> AbstractContextManager[None]:
+    """Let `viewer` tidy up once for all layers that are removed in the block.
+
+    It takes a third of a second each time.
+    """
+    batch = getattr(viewer.layers, "batched_update", nullcontext)
+    return batch()  # type: ignore[no-any-return]
 
 
 @contextmanager

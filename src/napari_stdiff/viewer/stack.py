@@ -6,7 +6,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Image, Points
+from napari.layers import Image, Layer, Points
 from psygnal import Signal
 
 from ..data.tissue import Histology
@@ -56,6 +56,7 @@ class Stack(Painting):
         super().__init__(session)
         self._tissue: Tissue | None = None
         self._sections: dict[tuple[bool, str], Section] = {}
+        self._unseen: list[Layer] = []
         self._extra_depths: dict[str, list[float]] = {}
         self._side = 1.0
         self._size = 1.0
@@ -84,6 +85,7 @@ class Stack(Painting):
                 viewer.bind_key(key, act)
         if session.tissue is not None:
             self._on_opened()
+            self._show_drawn()
 
     # What is there ----------------------------------------------------------------------
 
@@ -224,6 +226,17 @@ class Stack(Painting):
         self._scrubber.go_to(self.sections[0].z * self.spacing)
         self._cameras.forget()
         self.look()
+        self._show_drawn()
+
+    def _show_drawn(self) -> None:
+        """Show the layers that were put on the canvas hidden."""
+        self._busy, drawn, self._unseen = True, self._unseen, []
+        try:
+            for layer in drawn:
+                layer.visible = True
+        finally:
+            self._busy = False
+        self._on_visible()
 
     def look(self) -> None:
         """Look at the stack from above, or at a section straight."""
@@ -258,8 +271,10 @@ class Stack(Painting):
     def _on_opened(self) -> None:
         """Draw a new tissue from nothing."""
         self._tissue = tissue = self._session.tissue
-        for section in list(self._sections.values()):
-            self._drop(section)
+        if self._sections:
+            with build.removing(self._session.viewer):
+                for section in list(self._sections.values()):
+                    self._drop(section)
         self._side = self._side_shown()  # nothing has turned the camera of a new viewer yet
         self._values = None if tissue is None else Values(tissue)
         self.colouring, self.manual_limits = Colouring(), False
@@ -289,7 +304,7 @@ class Stack(Painting):
             if self.colouring.continuous:
                 self.limits = self.colouring.span(self.percentiles)
         for section in self.sections:
-            self._draw(section)
+            self._draw(section, hidden=True)  # napari cuts all that is seen at each step
         self._on_results(anew=True)
 
     def _on_tissue(self) -> None:
@@ -338,8 +353,11 @@ class Stack(Painting):
         self._recolour()
         self.sections_changed.emit()  # other genes can be looked for
 
-    def _draw(self, section: Section) -> None:
-        """Put the layers of `section` on the canvas, keeping the user's camera."""
+    def _draw(self, section: Section, hidden: bool = False) -> None:
+        """Put the layers of `section` on the canvas, keeping the user's camera.
+
+        Those that are `hidden` for now are shown by `frame`.
+        """
         viewer = self._session.viewer
         selected = set(viewer.layers.selection)
         made = make_layers(section, self._size, self.point_diameter)
@@ -347,6 +365,9 @@ class Stack(Painting):
             self._place(section)  # now: on the canvas each move and each colour is drawn
             self.paint(section.points, self._values_of(section))
         for layer in made:
+            if hidden and layer.visible:
+                layer.visible = False
+                self._unseen.append(layer)
             viewer.add_layer(layer)
             if isinstance(layer, Points):
                 layer.opacity = self.points_opacity
