@@ -17,6 +17,7 @@ from napari_stdiff.data.record import RunRecord
 from napari_stdiff.data.tissue import Tissue
 from napari_stdiff.data.virtual import VirtualSection
 from napari_stdiff.viewer.beside import grid_of
+from napari_stdiff.viewer.cover import KEY
 from napari_stdiff.viewer.layers import FAINTEST, camera_of, state_of
 from napari_stdiff.viewer.session import Session, session_of
 from napari_stdiff.viewer.widgets.imputed_results import describe
@@ -156,7 +157,7 @@ def test_the_key_flips_what_is_imputed(
     viewer: ViewerModel, session: Session, small_tissue: Tissue
 ) -> None:
     session.imputations.keep(imputed(small_tissue))
-    press = next(f for key, f in viewer.keymap.items() if str(key).lower() == "i")
+    press = next(f for key, f in viewer.keymap.items() if str(key).lower() == KEY)
     session.stack.colour_by("gene", "Gad1")
     press(viewer)
     assert session.stack.view == "imputed"

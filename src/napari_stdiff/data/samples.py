@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..compute.cache import cache_root
 from ..compute.errors import StdiffError
 
 if TYPE_CHECKING:
@@ -42,9 +43,7 @@ def visium_he() -> AnnData:
 
 def cache_folder() -> Path:
     """Return the folder where downloaded samples are kept."""
-    from platformdirs import user_cache_dir
-
-    return Path(user_cache_dir("napari-stdiff", appauthor=False)) / "samples"
+    return cache_root() / "samples"
 
 
 def _fetch(dataset: str, title: str, file: str) -> AnnData:

@@ -11,8 +11,8 @@ from threading import Lock
 from typing import Literal
 
 import numpy as np
-from platformdirs import user_cache_path
 
+from ..compute.cache import cache_root
 from ..compute.device import choose_device
 from ..compute.errors import StdiffError
 from ..compute.monitor import Monitor
@@ -38,7 +38,7 @@ _NOT_OF_THE_FIT = frozenset({"draws", "device"})
 
 def cache_folder() -> Path:
     """Return the folder that keeps fitted models."""
-    return Path(user_cache_path("napari-stdiff")) / "models"
+    return cache_root() / "models"
 
 
 def key_of(tissue: Tissue, config: InterpolationSettings) -> str:

@@ -75,7 +75,8 @@ COVERS = (PREDICTED, IMPUTED)  # what stands in the place of measured cells
 class State(TypedDict):
     """What ``layer.metadata["stdiff"]`` holds on our layers."""
 
-    # "points", "predicted", "imputed", "histology", "frame", "landmarks", "strip", "live", "cells"
+    # "points", "predicted", "imputed", "histology", "frame", "cells", "heat", "compare",
+    # "landmarks", "strip", "live", "picked"
     role: str
     section: str
     virtual: bool
@@ -372,9 +373,14 @@ def _colour(layer: Points, colours: np.ndarray | str) -> None:
 
 def colours_of(values: np.ndarray, limits: tuple[float, float], colormap: str) -> np.ndarray:
     """Return (cells, 4) colours of (cells,) `values` on a scale; grey where there is none."""
+    return mapped(values, limits, scale_map(colormap))
+
+
+def mapped(values: np.ndarray, limits: tuple[float, float], colormap: Colormap) -> np.ndarray:
+    """Return (cells, 4) float32 colours of (cells,) `values` on a map of any kind."""
     low, high = limits
     part = (np.asarray(values, np.float32) - low) / (high - low)
-    return np.array(scale_map(colormap).map(np.clip(part, 0.0, 1.0)), dtype=np.float32)
+    return np.array(colormap.map(np.clip(part, 0.0, 1.0)), dtype=np.float32)
 
 
 def paint_colours(
@@ -417,6 +423,15 @@ def set_size(layer: Points, diameter: float) -> None:
 
 def show_bar(layer: Layer, visible: bool) -> None:
     """Show or hide napari's own colour bar of `layer`, where this version has one."""
-    bar = getattr(layer, "face_colorbar" if isinstance(layer, Points) else "colorbar", None)
+    bar = _bar_of(layer)
     if bar is not None and bar.visible != visible:
         bar.visible = visible
+
+
+def bar_is_shown(layer: Layer) -> bool:
+    """Whether napari's own colour bar of `layer` is on the canvas."""
+    return bool(getattr(_bar_of(layer), "visible", False))
+
+
+def _bar_of(layer: Layer) -> Any:
+    return getattr(layer, "face_colorbar" if isinstance(layer, Points) else "colorbar", None)

@@ -17,9 +17,11 @@ from ..compute.errors import StdiffError
 from ..data.read_config import ReadConfig
 from ..data.tissue import Tissue
 from ..data.virtual import VirtualSection
+from . import context_menu
 from .cell_results import CellResults
 from .imputations import Imputations
 from .predictions import Predictions
+from .preferences import follow
 from .saving import NO_RESULTS, NO_STORE, NOT_ASKED, Kept, Place
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ def session_of(viewer: ViewerModel) -> Session:
     """Return the session of `viewer` (a viewer or napari's proxy of one); one a viewer."""
     viewer = getattr(viewer, "__wrapped__", viewer)
     if viewer not in _SESSIONS:
+        follow()  # what the Preferences say, before anything is fitted or downloaded
         _SESSIONS[viewer] = Session(viewer)
     return _SESSIONS[viewer]
 
@@ -115,6 +118,7 @@ class Session:
             from .stack import Stack
 
             self._stack = Stack(self)
+            context_menu.serve(self)
         return self._stack
 
     @property

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QVB
 from ...compute.monitor import Monitor
 from ...data.tissue import Tissue
 from ..fields import NoWheel, tame
+from ..preferences import data_folder
 from ..references import Source, candidates, of_file
 from ..session import Session
 from ..worker import Job, Problem, end
@@ -164,7 +165,7 @@ class ReferenceBox(QWidget):
 
     def _open(self) -> None:
         path, _ = QFileDialog.getOpenFileName(
-            self, "Open a single-cell reference", "", "AnnData (*.h5ad);;All files (*)"
+            self, "Open a single-cell reference", data_folder(), "AnnData (*.h5ad);;All files (*)"
         )
         if path:
             self.choose(of_file(path))

@@ -15,6 +15,7 @@ from ...compute.errors import StdiffError
 from ...compute.monitor import Monitor
 from ...data.tissue import Tissue
 from ..forms import ConfigForm
+from ..preferences import form_defaults
 from ..remember import about_data, recall, remember, remember_about_data
 from ..worker import Job, Problem, end
 from .cost_line import CostLine, Estimate
@@ -100,7 +101,7 @@ class RunDock(TissueDock, Generic[C]):
 
     def begin(self) -> None:
         """Recall the settings, listen, and show what is open."""
-        self.form.restore(recall(self._name))
+        self.form.restore(form_defaults() | recall(self._name))
         self.form.changed.connect(self.cost.refresh)
         self.form.changed.connect(self.run_bar.forgive)
         self.run_bar.run.connect(self.run)

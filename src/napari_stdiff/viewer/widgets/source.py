@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QMenu, QPushButt
 
 from ..fields import NoWheel, tame
 from ..interop import LayerSource
+from ..preferences import data_folder
 
 
 class SourcePicker(QWidget):
@@ -54,13 +55,15 @@ class SourcePicker(QWidget):
             self.picked.emit(source)
 
     def _open_store(self) -> None:
-        path = QFileDialog.getExistingDirectory(self, "Open a SpatialData store (.zarr)")
+        path = QFileDialog.getExistingDirectory(
+            self, "Open a SpatialData store (.zarr)", data_folder()
+        )
         if path:
             self.picked.emit(path)
 
     def _open_file(self) -> None:
         path, _ = QFileDialog.getOpenFileName(
-            self, "Open an AnnData file", "", "AnnData (*.h5ad);;All files (*)"
+            self, "Open an AnnData file", data_folder(), "AnnData (*.h5ad);;All files (*)"
         )
         if path:
             self.picked.emit(path)

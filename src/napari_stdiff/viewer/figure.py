@@ -1,0 +1,314 @@
+"""The canvas as a figure: the picture as it is seen, with title, colour bar or legend, scale bar.
+
+The picture is taken from the canvas at a chosen resolution; what stands around it is drawn anew by
+matplotlib, so that it is sharp in PDF and SVG, where it stays text and lines.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..compute.errors import StdiffError
+from . import layers as build
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from .session import Session
+
+KINDS = (".png", ".svg", ".pdf")
+_WIDTH = 6.0  # inches of the picture on the page
+_MARKERS = {"disc": "o", "diamond": "D", "triangle_up": "^", "square": "s"}
+_MOST_LABELS = 24  # in the legend
+_FONT = 9.0
+_STRAIGHT = 0.999  # cosine between the view and the z axis
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The canvas.
+
+    Attributes
+    ----------
+    pixels
+        (height, width, 3) uint8.
+    per_pixel
+        Length of a pixel in the unit of the tissue; 0 where that differs over the picture.
+    straight
+        Whether sections are seen from straight above or below, so that lengths in them are true.
+    """
+
+    pixels: np.ndarray
+    per_pixel: float
+    straight: bool
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What is drawn around the picture."""
+
+    title: bool = True
+    colours: bool = True
+    scale: bool = True
+
+
+def save_figure(
+    session: Session,
+    path: str | Path,
+    resolution: float = 2.0,
+    parts: Parts = Parts(),
+    overwrite: bool = False,
+) -> Path:
+    """Save what the canvas shows as a figure.
+
+    Parameters
+    ----------
+    session
+        The session of the viewer.
+    path
+        A ``.png``, ``.svg`` or ``.pdf``.
+    resolution
+        Pixels of the figure's picture for one of the canvas, 1 to 8.
+    parts
+        What is drawn around it.
+    overwrite
+        Whether a file that is there may go; the user was asked.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    StdiffError
+        When it cannot be written, or something is there and may not go.
+    """
+    path = Path(path).expanduser()
+    kind = path.suffix.lower()
+    if kind not in KINDS:
+        raise StdiffError(f"'{path.name}' is no figure; let it end in .png, .svg or .pdf.")
+    if path.exists() and not overwrite:
+        raise StdiffError(f"{path} exists and is not overwritten; choose another name.")
+    picture = take(session, resolution)
+    figure = draw(session, picture, parts)
+    part = path.with_name(f".{path.stem}.part{kind}")
+    dots = picture.pixels.shape[1] / _WIDTH
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(part, dpi=dots, bbox_inches="tight", facecolor="white")
+        os.replace(part, path)
+    except OSError as error:
+        raise StdiffError(
+            f"{path} cannot be written ({error.strerror or error}); choose another folder."
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def take(session: Session, resolution: float) -> Picture:
+    """Return the canvas without what is written on it, at `resolution` times its size."""
+    if not 1.0 <= resolution <= 8.0:
+        raise StdiffError("The resolution is 1 to 8 times that of the window.")
+    viewer = session.viewer
+    camera = build.camera_of(viewer)
+    flat, width, zoom = viewer.dims.ndisplay == 2, _canvas_width(viewer), float(camera.zoom)
+    with _bare(session):
+        camera.zoom = zoom * resolution  # napari makes the canvas larger, not what is on it
+        try:
+            pixels = np.asarray(viewer.screenshot(canvas_only=True, scale=resolution, flash=False))
+        finally:
+            camera.zoom = zoom
+    true = bool(width) and (flat or float(getattr(camera, "perspective", 0.0)) == 0.0)
+    per_pixel = width / zoom / pixels.shape[1] if true else 0.0
+    straight = flat or abs(float(camera.view_direction[0])) > _STRAIGHT
+    return Picture(pixels[..., :3], per_pixel, straight)
+
+
+def draw(session: Session, picture: Picture, parts: Parts = Parts()) -> Figure:
+    """Return the figure: the picture, and around it what `parts` says."""
+    from matplotlib.figure import Figure
+
+    height, width = picture.pixels.shape[:2]
+    page = (_WIDTH, _WIDTH * height / width)
+    figure = Figure(figsize=page, facecolor="white")
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.imshow(picture.pixels, interpolation="nearest", aspect="auto")
+    axes.set_axis_off()
+    if parts.title and session.stack.title:
+        title = session.stack.title
+        axes.set_title(title, fontsize=_FONT + 1, loc="left", parse_math=False)
+    if parts.colours:
+        _draw_colours(session, figure, axes)
+    if parts.scale and picture.per_pixel:
+        tissue = session.tissue
+        _draw_scale(axes, picture, "unit" if tissue is None else tissue.unit)
+    return figure
+
+
+def nice_length(most: float) -> float:
+    """Return the largest of 1, 2, 5, 10, 20, … (and of .5, .2, …) that is at most `most`.
+
+    >>> nice_length(430.0), nice_length(0.07), nice_length(10.0)
+    (200.0, 0.05, 10.0)
+    """
+    if not (most > 0 and math.isfinite(most)):
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(most))
+    steps = [s * power for s in (1.0, 2.0, 5.0, 10.0) if s * power <= most * (1 + 1e-9)]
+    return float(f"{max(steps):.12g}")
+
+
+def length_words(length: float, unit: str) -> str:
+    """Return a length as a scale bar says it.
+
+    >>> length_words(200.0, "um"), length_words(2000.0, "um"), length_words(5.0, "unit")
+    ('200 µm', '2 mm', '5 units')
+    """
+    if unit == "um":
+        return f"{length / 1000:g} mm" if length >= 1000 else f"{length:g} µm"
+    if unit == "unit":
+        return f"{length:g} unit{'s' * (length != 1)}"
+    return f"{length:g} {unit}"
+
+
+def _draw_scale(axes: Axes, picture: Picture, unit: str) -> None:
+    """Draw a bar below the picture, from its left edge."""
+    width = picture.pixels.shape[1]
+    length = nice_length(0.25 * width * picture.per_pixel)
+    part = length / picture.per_pixel / width
+    low = -0.025
+    axes.plot(
+        [0.0, part], [low, low], color="black", linewidth=2.5, solid_capstyle="butt",
+        transform=axes.transAxes, clip_on=False, gid="scale bar",
+    )  # fmt: skip
+    words = length_words(length, unit)
+    if not picture.straight:
+        words += " in the plane of the picture"
+    axes.text(
+        0.0, low - 0.02, words, transform=axes.transAxes, fontsize=_FONT, va="top", ha="left"
+    )
+
+
+def _draw_colours(session: Session, figure: Figure, axes: Axes) -> None:
+    """Draw the colour bar of values, or the legend of labels; and what predicted cells look like.
+
+    The bar stands beside the picture and the marks below it.
+    """
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import ListedColormap, Normalize
+
+    stack = session.stack
+    colouring = stack.colouring
+    marks = _marks(session)
+    if colouring.continuous:
+        low, high = stack.limits
+        colours = build.scale_map(stack.colormap).map(np.linspace(0, 1, 256, dtype=np.float32))
+        least, most = colouring.span((0.0, 100.0))
+        beyond = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}
+        bar = figure.colorbar(
+            ScalarMappable(Normalize(low, high), ListedColormap(np.asarray(colours))),
+            cax=axes.inset_axes((1.03, 0.3, 0.03, 0.7)),
+            extend=beyond[int(least < low), int(most > high)],
+        )
+        bar.set_label(_bar_title(session), fontsize=_FONT, parse_math=False)
+        bar.ax.tick_params(labelsize=_FONT - 1)
+    elif colouring.kind == "label":
+        hidden = stack.filter.hidden(colouring.name)
+        shown = [label for label in colouring.palette if label not in hidden]
+        entries = [_dot(colouring.palette[label], "o", label) for label in shown[:_MOST_LABELS]]
+        if len(shown) > _MOST_LABELS:
+            entries.append(_dot("none", "o", f"and {len(shown) - _MOST_LABELS:,} more"))
+        _legend(axes, entries, (1.02, 1.0), "upper left", colouring.name)
+    if marks:
+        _legend(axes, marks, (1.02, 0.0), "lower left", "")
+
+
+def _bar_title(session: Session) -> str:
+    colouring = session.stack.colouring
+    if colouring.kind == "number":
+        return colouring.name
+    spread = colouring.result and session.stack.quantity == "std"
+    return f"{colouring.name}, {'spread (std)' if spread else 'log-normalised'}"
+
+
+def _legend(
+    axes: Axes, entries: list[Any], at: tuple[float, float], corner: Any, title: str
+) -> None:
+    """Draw a legend of the figure: one of the axes would be cut off at their edge."""
+    figure: Any = axes.get_figure()
+    legend = figure.legend(
+        handles=entries, loc=corner, bbox_to_anchor=at, bbox_transform=axes.transAxes,
+        title=title or None, frameon=False, fontsize=_FONT - 1, title_fontsize=_FONT,
+        borderaxespad=0.0, handletextpad=0.3, alignment="left",
+    )  # fmt: skip
+    for text in (*legend.get_texts(), legend.get_title()):
+        text.set_parse_math(False)  # a name may hold a dollar sign
+
+
+def _marks(session: Session) -> list[Any]:
+    """Return what stands for cells that were not measured, as far as such are in sight."""
+    looks = {s.look for s in session.stack.sections if s.virtual and s.visible}
+    for section in session.stack.sections:
+        if section.cover_look is not None and section.visible:
+            looks.add(section.cover_look)
+    order = (build.VIRTUAL, build.GENERATED, build.PREDICTED, build.IMPUTED)
+    return [
+        _dot("white", _MARKERS[look.symbol], look.told, look.colour)
+        for look in order
+        if look in looks
+    ]
+
+
+def _dot(colour: str, marker: str, label: str, edge: str = "none") -> Any:
+    from matplotlib.lines import Line2D
+
+    return Line2D(
+        [], [], linestyle="none", marker=marker, markersize=6, markerfacecolor=colour,
+        markeredgecolor=edge, label=label,
+    )  # fmt: skip
+
+
+@contextmanager
+def _bare(session: Session) -> Iterator[None]:
+    """Take what the stack writes on the canvas away in the block; the user's own writing stays."""
+    viewer = session.viewer
+    canvas: Any = getattr(viewer, "canvas", None)
+    caption = canvas.overlays.text if canvas is not None else viewer.text_overlay
+    ours = caption.visible and caption.text == session.stack.title
+    bars = [
+        layer
+        for section in session.stack.sections
+        for layer in section.layers
+        if build.bar_is_shown(layer)
+    ]
+    if ours:
+        caption.visible = False
+    for layer in bars:
+        build.show_bar(layer, False)
+    try:
+        yield
+    finally:
+        if ours:
+            caption.visible = True
+        for layer in bars:
+            build.show_bar(layer, True)
+
+
+def _canvas_width(viewer: Any) -> float:
+    """Return the width of the canvas in its own pixels; 0 where this version does not say."""
+    canvas = getattr(viewer, "canvas", None)
+    size = getattr(canvas, "size", None)
+    if size is None:
+        size = getattr(viewer, "_canvas_size", None)  # before 0.9
+    return float(size[1]) if size is not None else 0.0
