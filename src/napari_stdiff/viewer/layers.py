@@ -338,6 +338,20 @@ def unsliced(viewer: ViewerModel, layers: Iterable[Layer]) -> Iterator[None]:
             viewer.dims.range = held
 
 
+@contextmanager
+def moving(viewer: ViewerModel, layers: Sequence[Layer]) -> Iterator[None]:
+    """Let `layers` be moved in the block, and those that were be cut anew once, at its end."""
+    before = [(layer.translate.copy(), layer.affine.affine_matrix.copy()) for layer in layers]
+    with unsliced(viewer, layers):
+        yield
+    if viewer.dims.ndisplay == 3:
+        return  # all of a layer is seen, wherever it is
+    for layer, (shift, affine) in zip(layers, before, strict=True):
+        now = layer.affine.affine_matrix
+        if not (np.array_equal(layer.translate, shift) and np.array_equal(now, affine)):
+            layer.refresh()
+
+
 def paint_values(
     layer: Points,
     values: np.ndarray,

@@ -445,9 +445,10 @@ class Stack(Painting):
         stand_apart(sections)
         self._width = float(np.ptp(self._session.tissue.coords[:, 2])) or 1.0
         sheet = contact_sheet(len(sections), *self._sheet_size)
-        for section, shift in zip(sections, sheet, strict=True):
-            section.slot = (float(shift[0]), float(shift[1]))
-            self._place(section)
+        with build.moving(self._session.viewer, [x for s in sections for x in s.layers]):
+            for section, shift in zip(sections, sheet, strict=True):
+                section.slot = (float(shift[0]), float(shift[1]))
+                self._place(section)
         depths = [*(s.z for s in sections), *chain(*self._extra_depths.values())]
         flat = self.explosion and self._session.viewer.dims.ndisplay == 2
         levels = [self._middle] if flat else [z * self.spacing for z in depths]
