@@ -20,6 +20,7 @@ from ..data.virtual import VirtualSection
 from . import context_menu
 from .cell_results import CellResults
 from .imputations import Imputations
+from .lending import Lending
 from .predictions import Predictions
 from .preferences import follow
 from .saving import NO_RESULTS, NO_STORE, NOT_ASKED, Kept, Place
@@ -119,6 +120,7 @@ class Session:
 
             self._stack = Stack(self)
             context_menu.serve(self)
+            self._lending = Lending(self)
         return self._stack
 
     @property
