@@ -77,8 +77,9 @@ class Section:
     twin
         The picture below the cover, in its half; None otherwise. Cover and twin of an imputed
         gene stay, hidden, while what was measured of it is shown.
-    cells
-        Its cells in their own outlines, which stand in for the points; None where those show.
+    cells, heat
+        Its cells in their own outlines, or a heat map, which stand in for the points; None where
+        those show.
     generated
         Whether its cells were made up within a measured section; it is then virtual as well.
     trust
@@ -109,6 +110,7 @@ class Section:
     paired: bool = False
     twin: Image | None = None
     cells: Image | None = None
+    heat: Image | None = None
     visible: bool = True
     beside: int = 0
     slot: tuple[float, float] = (0.0, 0.0)
@@ -148,8 +150,8 @@ class Section:
     @property
     def layers(self) -> list[Layer]:
         """Its layers that are on the canvas."""
-        every = (self.image, self.frame, self.points, self.twin, self.cover, self.cells)
-        return [layer for layer in every if layer is not None]
+        cells = (self.points, self.twin, self.cover, self.cells, self.heat)
+        return [layer for layer in (self.image, self.frame, *cells) if layer is not None]
 
     @property
     def covered(self) -> bool:
@@ -169,18 +171,24 @@ class Section:
     @property
     def outlined(self) -> bool:
         """Whether its cells show in their own outlines rather than as points."""
-        return self.cells is not None and not self.paired
+        return self.cells is not None and not self.paired and not self.heated
+
+    @property
+    def heated(self) -> bool:
+        """Whether a heat map shows rather than its cells."""
+        return self.heat is not None and not self.paired
 
     @property
     def front(self) -> Layer | None:
         """The layer that shows its cells, whichever way."""
-        return self.cells if self.outlined else self.painted
+        return self.heat if self.heated else self.cells if self.outlined else self.painted
 
     def hides(self, layer: Layer) -> bool:
         """Whether a layer is kept out of sight although the section is shown."""
         return (
-            (self.outlined and layer in (self.points, self.cover))
+            ((self.outlined or self.heated) and layer in (self.points, self.cover))
             or (layer is self.cells and not self.outlined)
+            or (layer is self.heat and not self.heated)
             or (layer is self.points and self.covered and not self.paired)
             or (layer is self.cover and not self.covered)
             or (layer is self.twin and not self.paired)
@@ -190,6 +198,21 @@ class Section:
         """Show or hide its layers; of its cells only the layer that shows them now."""
         for layer in self.layers:
             layer.visible = visible and not self.hides(layer)
+
+    def lose(self, layer: Layer) -> bool:
+        """Forget a layer that was removed; return whether it was what showed the cells."""
+        shown = layer in (self.cells, self.heat) or layer is self.painted
+        for name in ("points", "image", "frame", "cover", "twin", "cells", "heat"):
+            if getattr(self, name) is layer:
+                setattr(self, name, None)
+        self.visible = self.visible and not shown
+        return shown
+
+    def set_opacity(self, points: float, histology: float) -> None:
+        """Set how much shows of its cells, and of its pictures, 0 to 1."""
+        for layer in self.layers:
+            if layer is not self.frame:
+                layer.opacity = histology if layer in (self.image, self.twin) else points
 
     def set_size(self, diameter: float) -> None:
         """Draw its cells as large as measured ones of this diameter."""
@@ -239,7 +262,7 @@ def make_layers(section: Section, size: float, diameter: float) -> list[Layer]:
         made.append(section.cover)
     for layer in made:
         layer.visible = section.visible
-    if section.covered or section.outlined:  # what was hidden comes back, and points give way
+    if section.covered or section.front is not section.points:  # points give way again
         for layer in (section.points, section.cover, section.twin):
             if layer is not None:
                 layer.visible = section.visible and not section.hides(layer)

@@ -30,7 +30,7 @@ class Cameras:
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = weakref.ref(viewer)
         self._left: dict[int, Any] = {}
-        self._kept: dict[int, Any] = {}
+        self._kept: dict[str, dict[int, Any]] = {}
 
     def switch(self, ndisplay: int) -> None:
         """Show 2 or 3 dimensions, as they were seen the last time."""
@@ -77,19 +77,19 @@ class Cameras:
         camera.center = tuple((low + high) / 2)
         camera.zoom *= float(np.min(np.where(size > 1e-9, (now[1] - now[0]) / size, 1.0)))
 
-    def keep(self) -> None:
-        """Remember where the camera is; for :meth:`put_back`."""
+    def keep(self, owner: str = "") -> None:
+        """Remember where the camera is, for one who puts it back with :meth:`put_back`."""
         viewer: Any = self._viewer()
         if viewer is not None:
             camera = camera_of(viewer)
-            self._kept = {viewer.dims.ndisplay: (camera.center, camera.zoom)}
+            self._kept[owner] = {viewer.dims.ndisplay: (camera.center, camera.zoom)}
 
-    def put_back(self) -> None:
+    def put_back(self, owner: str = "") -> None:
         """Bring the camera back to where :meth:`keep` saw it, its angles as they are now."""
         viewer: Any = self._viewer()
         if viewer is None:
             return
-        camera, kept, self._kept = camera_of(viewer), self._kept, {}
+        camera, kept = camera_of(viewer), self._kept.pop(owner, {})
         for ndisplay, (center, zoom) in kept.items():
             if ndisplay in self._left:  # of the other view, as it is left meanwhile
                 self._left[ndisplay] = (center, zoom, self._left[ndisplay][2])

@@ -19,6 +19,7 @@ from ..compute.errors import StdiffError
 from ..data.tissue import Histology
 from . import layers as build
 from .colors import PLAIN, UNKNOWN
+from .two_genes import colormap_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -152,10 +153,13 @@ class CellLabels:
 
         Cells that are not `shown` are clear; those without a value are grey.
         """
-        layer, colouring = section.cells, self._stack.colouring
+        layer, colouring, second = section.cells, self._stack.colouring, self._stack.second
         if layer is None:
             return
-        if colouring.continuous:
+        if second.is_on:
+            numbers, colours = second.table(values, second.values_of(section))
+            colormap, limits = colormap_of(colours), (0.0, float(len(colours) - 1))
+        elif colouring.continuous:
             numbers, limits = scaled(values, self._stack.limits)
             colormap = scale_of(self._stack.colormap, bool(np.isnan(values).any()))
         else:

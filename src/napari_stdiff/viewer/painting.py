@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from napari.layers import Points
@@ -28,12 +28,17 @@ from .colors import (
     safe_limits,
 )
 from .cover import colouring_of_cells, hand_over, tell_cells, title_of, uncover
+from .heat import HeatMaps
+from .two_genes import TwoGenes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..data.virtual import VirtualSection
     from .session import Session
+
+
+Drawing = Literal["points", "outlines", "heat"]
 
 
 class Painting:
@@ -52,6 +57,10 @@ class Painting:
         or "both" side by side.
     only_filled
         Whether values that were measured fade where others were filled in.
+    cells, heat
+        Cells in their own outlines, and heat maps, in the place of points.
+    second
+        A second gene, in a colour of its own.
     filter
         Which labels are kept out of sight.
     colormap, limits, percentiles, manual_limits
@@ -76,6 +85,10 @@ class Painting:
         self._beside = Beside(session.viewer)
         self.cells = CellLabels(self, session)
         self.cells.changed.connect(self._paint)
+        self.heat = HeatMaps(self, session)
+        self.heat.changed.connect(self._paint)
+        self.second = TwoGenes(self)
+        self.second.changed.connect(self._paint)
         self.colormap: str = COLORMAPS[0]
         self.percentiles = (1.0, 99.0)
         self.limits = (0.0, 1.0)
@@ -90,6 +103,11 @@ class Painting:
     @abstractmethod
     def genes(self) -> list[str]:
         """Genes that can be shown."""
+
+    @property
+    @abstractmethod
+    def cell_diameter(self) -> float:
+        """Diameter at which neighbours just touch, in the unit of the tissue."""
 
     @abstractmethod
     def _draw(self, section: Section) -> None:
@@ -112,6 +130,22 @@ class Painting:
         self.colouring = self._look_up(choice, name)
         self.manual_limits = False
         self._paint()
+
+    @property
+    def drawing(self) -> Drawing:
+        """How cells are drawn, where that can be done."""
+        return "heat" if self.heat.shown else "outlines" if self.cells.shown else "points"
+
+    def set_drawing(self, way: Drawing) -> None:
+        """Draw cells as points, in their own outlines, or as a heat map.
+
+        Raises
+        ------
+        StdiffError
+            When outlines are asked for and no section has labels of its cells.
+        """
+        self.cells.show(way == "outlines")
+        self.heat.show(way == "heat")
 
     def set_quantity(self, quantity: Quantity) -> None:
         """Show the "mean" or its "std" where a gene was predicted."""
@@ -186,6 +220,7 @@ class Painting:
         if choice.kind == "gene" and choice.name not in self.genes:
             self.colouring = choice = Colouring()
         self.colouring = self._look_up(choice.choice, choice.name)
+        self.second.refresh()
         self._paint()
 
     def _look_up(self, choice: Choice, name: str) -> Colouring:
@@ -201,12 +236,28 @@ class Painting:
                 return found
         return self._values.colour_by(choice, name, results, self.quantity)
 
+    def look_up(self, gene: str) -> Colouring:
+        """Return the colouring by a gene, whatever is shown.
+
+        Raises
+        ------
+        StdiffError
+            When there is no such gene.
+        """
+        return Colouring() if self._values is None else self._look_up("gene", gene)
+
+    def measured(self, gene: str) -> np.ndarray:
+        """Return (cells,) what was measured of a gene; NaN where nothing was."""
+        return np.zeros(0, np.float32) if self._values is None else self._values.gene(gene)
+
     def _paint(self) -> None:
         colouring = self.colouring
         if colouring.continuous and not self.manual_limits:
             self.limits = colouring.span(self.percentiles)
+        self.second.fit()
         self._cover()
-        fading = colouring.trust(self.fade, self.only_filled)
+        self.heat.lay_out()
+        fading = self.second.trust(colouring.trust(self.fade, self.only_filled))
         bar_shown = False
         for section in self.sections:
             layer = section.painted
@@ -214,22 +265,47 @@ class Painting:
                 continue
             if not section.virtual:
                 section.trust = None if fading is None else fading[section.rows]
-            if section.outlined:  # its points are out of sight, and painted when they come back
-                self.cells.paint(section, self._values_of(section), self.in_sight(section))
-            else:
-                self.paint(layer, self._values_of(section), section.trust, self.in_sight(section))
+            self._paint_cells(section, layer)
             if section.covered:
                 tell_cells(layer, self._session, colouring, section.rows)
                 self._paint_pair(section, layer)
             if not colouring.continuous:
                 continue
-            if section.trust is None:
-                front = section.front or layer
-                shown = front.visible and not bar_shown and not self._beside.is_on
-                build.show_bar(front, shown)
-                bar_shown = bar_shown or front.visible
+            front = section.front or layer
+            shown = front.visible and self.has_bar(section) and not bar_shown
+            build.show_bar(front, shown)
+            bar_shown = bar_shown or shown
         self._caption = build.caption(self._session.viewer, self.title, self._caption)
         self.colours_changed.emit()
+
+    def _paint_cells(self, section: Section, layer: Points) -> None:
+        """Paint what shows the cells of a section; points out of sight wait."""
+        values, shown = self._values_of(section), self.in_sight(section)
+        if section.heated:
+            self.heat.paint(section, values, shown)
+        elif section.outlined:
+            self.cells.paint(section, values, shown)
+        elif self.second.is_on:
+            build.show_cells(layer, shown)
+            colours = self.second.blend(values, self.second.values_of(section))
+            build.paint_colours(layer, colours, section.trust)
+        else:
+            self.paint(layer, values, section.trust, shown)
+
+    def has_bar(self, section: Section) -> bool:
+        """Whether napari's colour bar says what the cells of a section show."""
+        plain = section.trust is None and not section.heated  # else they have colours of their own
+        alone = not self._beside.is_on and not self.second.is_on
+        return self.colouring.continuous and plain and alone
+
+    def confidence_of(self, section: Section) -> np.ndarray | None:
+        """Return (cells,) in 0 to 1, how far to trust what a section shows; None for measured."""
+        known = [section.trust]
+        if not section.virtual:
+            every = [self.colouring, self.second.colouring][: 1 + self.second.is_on]
+            known += [c.confidence[section.rows] for c in every if c.confidence is not None]
+        parts = [part for part in known if part is not None]
+        return np.min(parts, axis=0) if parts else None
 
     def _paint_pair(self, section: Section, cover: Points) -> None:
         """Mark what was filled in, and paint what was measured in the left half."""
@@ -320,7 +396,9 @@ class Painting:
             for layer in (section.points, section.cover):
                 if layer is not None:
                     build.show_cells(layer, shown)
-            if section.outlined:
+            if section.heated:
+                self.heat.paint(section, self._values_of(section), shown)
+            elif section.outlined:
                 self.cells.paint(section, self._values_of(section), shown)
         self.colours_changed.emit()
 
@@ -337,9 +415,12 @@ class Painting:
     def title(self) -> str:
         """What the colours show, in a few words."""
         title = title_of(self.colouring, self.quantity, self._session, self.view)
-        if self._beside.is_on:  # no bar is drawn there
+        if self.second.is_on:
+            return self.second.title
+        if self._beside.is_on or self.heat.drawn:  # no bar is drawn there
             low, high = self.limits
-            title += f"\ncolours from {low:.3g} to {high:.3g} on both sides"
+            title += f"\ncolours from {low:.3g} to {high:.3g}"
+            title += " on both sides" if self._beside.is_on else ""
         return title
 
     def _values_of(self, section: Section) -> np.ndarray:

@@ -24,6 +24,7 @@ from .cameras import Cameras
 from .colors import Colouring, Values
 from .cover import KEY
 from .painting import Painting
+from .quad import Quad
 from .scrub import Scrubber
 
 if TYPE_CHECKING:
@@ -70,12 +71,14 @@ class Stack(Painting):
         self.explosion = 0.0
         viewer = session.viewer
         self._scrubber, self._cameras = Scrubber(viewer), Cameras(viewer)
+        self.quad = Quad(session, self._cameras)  # before the stack hears of other data
         session.opened.connect(self._on_opened)
         session.tissue_changed.connect(self._on_tissue)
         session.results_changed.connect(self._on_results)
         for known in session.of_cells:
             known.changed.connect(self._on_predictions)
         self.cells.seen.connect(self._on_visible)
+        self.heat.seen.connect(self._on_visible)
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.dims.events.ndisplay.connect(self._on_camera)
         build.camera_of(viewer).events.angles.connect(self._on_camera)
@@ -109,6 +112,11 @@ class Stack(Painting):
         return known + extra
 
     @property
+    def cell_diameter(self) -> float:
+        """Diameter at which neighbours just touch, in the unit of the tissue."""
+        return self._size
+
+    @property
     def point_diameter(self) -> float:
         """Diameter of a measured cell on the canvas, in the unit of the tissue."""
         return self._size * self.size_factor
@@ -135,11 +143,8 @@ class Stack(Painting):
         """Set opacities, 0 to 1."""
         self.points_opacity = self.points_opacity if points is None else points
         self.histology_opacity = self.histology_opacity if histology is None else histology
-        for layer in (layer for s in self._sections.values() for layer in s.layers):
-            if isinstance(layer, Points):
-                layer.opacity = self.points_opacity
-            elif isinstance(layer, Image):
-                layer.opacity = self.histology_opacity
+        for section in self._sections.values():
+            section.set_opacity(self.points_opacity, self.histology_opacity)
         self.view_changed.emit()
 
     def set_side_by_side(self, apart: bool) -> None:
@@ -150,7 +155,8 @@ class Stack(Painting):
     def set_visible(self, section: Section, visible: bool) -> None:
         """Show or hide a section; layers that the user removed come back."""
         section.visible = visible
-        if visible and section.painted is None:
+        lost = section.heat is None and self.heat.drawn
+        if visible and (section.painted is None or lost):
             self._draw(section)
             self._arrange()
             self._paint()
@@ -192,7 +198,7 @@ class Stack(Painting):
     def set_ndisplay(self, ndisplay: int) -> None:
         """Switch between the 3D stack and one section in 2D, each with its own camera."""
         self._cameras.switch(ndisplay)
-        if self.explosion:
+        if self.explosion or self.quad.maps:
             self._cameras.widen()
 
     def toggle_ndisplay(self, viewer: Any = None) -> None:
@@ -279,6 +285,8 @@ class Stack(Painting):
         self._values = None if tissue is None else Values(tissue)
         self.colouring, self.manual_limits = Colouring(), False
         self.cells.forget()
+        self.heat.forget()
+        self.second.forget()
         self.filter.forget()
         self._beside.leave()
         self.explosion = 0.0
@@ -387,25 +395,11 @@ class Stack(Painting):
     def _on_removed(self, event: Any) -> None:
         """Forget a layer that the user removed."""
         for section in self._sections.values():
-            if section.twin is event.value:
-                section.twin = None
-            elif event.value in (section.points, section.cover):
-                shown = event.value is section.painted
-                if event.value is section.points:
-                    section.points = None
-                else:
-                    section.cover = None
-                if shown:
-                    section.visible = False
-                    self.sections_changed.emit()
-            elif section.cells is event.value:
-                section.cells, section.visible = None, False
-                self.cells.changed.emit()  # its points were not painted
+            stood_in = event.value in (section.cells, section.heat)
+            if section.lose(event.value):
+                if stood_in:
+                    self.cells.changed.emit()  # its points were not painted
                 self.sections_changed.emit()
-            elif section.image is event.value:
-                section.image = None
-            elif section.frame is event.value:
-                section.frame = None
 
     def _on_visible(self, _: object = None) -> None:
         if self._busy:
@@ -416,9 +410,7 @@ class Stack(Painting):
             if layer is None:
                 continue
             section.visible = layer.visible
-            full = section.trust is None  # faded cells have colours of their own, and no bar
-            alone = not bar_shown and not self._beside.is_on
-            wanted = self.colouring.continuous and layer.visible and full and alone
+            wanted = layer.visible and self.has_bar(section) and not bar_shown
             build.show_bar(layer, wanted)
             bar_shown = bar_shown or wanted
         self.sections_changed.emit()

@@ -158,7 +158,7 @@ class ColourPanel(QWidget):
         offered = [*preferred, *(id(r) for results in every for r in results.values())]
         if genes is not self._genes or offered != self._offered:
             self._genes, self._offered = genes, offered
-            self.search.offer(partial(_index, session))
+            self.search.offer(partial(index_of, session))
         results = self._session.results.values()
         self.quantity.setVisible(any(r.prediction.std is not None for r in results))
 
@@ -246,8 +246,8 @@ def _asked(entry: Entry) -> tuple[Choice, str]:
     return entry.choice, "" if entry.choice == "none" else entry.name
 
 
-def _index(session: Session) -> GeneIndex:
-    """Return all that the sections of a session can be coloured by."""
+def index_of(session: Session, columns: bool = True) -> GeneIndex:
+    """Return all that the sections of a session can be coloured by, or its genes alone."""
     tissue = session.tissue
     if tissue is None:
         return GeneIndex()
@@ -265,7 +265,7 @@ def _index(session: Session) -> GeneIndex:
         predicted=trust[0],
         imputed=trust[1],
     )
-    return GeneIndex(entries)
+    return GeneIndex(entries if columns else [e for e in entries if e.choice == "gene"])
 
 
 def _row(*parts: QWidget | str | tuple[QWidget, int]) -> QHBoxLayout:

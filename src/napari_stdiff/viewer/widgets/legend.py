@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 import numpy as np
-from napari.utils.colormaps import ensure_colormap
+from napari.utils.colormaps import Colormap, ensure_colormap
 from qtpy.QtCore import QRect, Qt, Signal
 from qtpy.QtGui import QColor, QImage, QPainter, QPaintEvent, QResizeEvent
 from qtpy.QtWidgets import (
@@ -39,8 +39,12 @@ class Gradient(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def show_scale(self, colormap: str, limits: tuple[float, float]) -> None:
-        """Show `colormap` from one limit to the other."""
-        colours = ensure_colormap(colormap).map(np.linspace(0, 1, 256).astype(np.float32))
+        """Show the map called `colormap` from one limit to the other."""
+        self.show_map(ensure_colormap(colormap), limits)
+
+    def show_map(self, colormap: Colormap, limits: tuple[float, float]) -> None:
+        """Show a map of any kind from one limit to the other."""
+        colours = colormap.map(np.linspace(0, 1, 256).astype(np.float32))
         row = np.ascontiguousarray(np.round(np.asarray(colours) * 255).astype(np.uint8))
         kind = QImage.Format.Format_RGBA8888
         self._image = QImage(row.tobytes(), 256, 1, 4 * 256, kind).copy()
@@ -120,7 +124,7 @@ class Legend(QWidget):
         rest = escape(rest).replace("\n", "<br>")
         self.title.setText(f"<b>{escape(colouring.name)}</b>{rest}")
         self.title.setVisible(colouring.kind != "none")
-        self.gradient.setVisible(colouring.continuous)
+        self.gradient.setVisible(colouring.continuous and not stack.second.is_on)
         self.frame.setVisible(colouring.kind == "label")
         if colouring.continuous:
             self.gradient.show_scale(stack.colormap, stack.limits)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from ..forms import Folded
 from .adjust_panel import AdjustPanel
 from .colour_panel import ColourPanel
 from .dock import heading
+from .figure_dialog import FigureDialog
+from .overlay_panel import OverlayPanel
 from .tissue_dock import TissueDock
 from .view_panel import SectionList, ViewPanel
 
@@ -30,6 +32,7 @@ class StackWidget(TissueDock):
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__(napari_viewer)
         self.colours = ColourPanel(self.session)
+        self.overlay = OverlayPanel(self.session, self.colours.recents)
         self.view = ViewPanel(self.session)
         self.sections = SectionList(self.session)
         self.moving = AdjustPanel(self.session)
@@ -38,6 +41,9 @@ class StackWidget(TissueDock):
         self.moving.adjust.changed.connect(self._on_hands)
         self.moving.stored.chosen.connect(self.data.read_in)
         self.sections.picked.connect(self._on_picked)
+        self.export = QPushButton("Export figure…")
+        self.export.setToolTip("Save the canvas as a picture with its colour bar and scale bar")
+        self.export.clicked.connect(self._on_export)
         self.shown = QWidget()
         inner = QVBoxLayout(self.shown)
         inner.setContentsMargins(0, 0, 0, 0)
@@ -45,11 +51,14 @@ class StackWidget(TissueDock):
         parts: tuple[QWidget, ...] = (
             heading("Colour"),
             self.colours,
+            heading("Overlay"),
+            self.overlay,
             heading("View"),
             self.view,
             heading("Sections"),
             self.sections,
             self.moving_fold,
+            self.export,
         )
         for part in parts:
             inner.addWidget(part)
@@ -76,6 +85,7 @@ class StackWidget(TissueDock):
             (stack.sections_changed, self._on_sections),
             (stack.colours_changed, self._on_colours),
             (stack.view_changed, self._on_view),
+            (stack.quad.changed, self.overlay.refresh),
         ]
         viewer = self._viewer()
         if viewer is not None:
@@ -84,11 +94,13 @@ class StackWidget(TissueDock):
 
     def _on_sections(self) -> None:
         self.colours.refresh_choices()
+        self.overlay.refresh_choices()
         self.sections.refresh()
         self.view.refresh()
 
     def _on_colours(self) -> None:
         self.colours.refresh()
+        self.overlay.refresh()
         self.sections.refresh()  # a predicted gene stands in for what was measured
 
     def _on_view(self, *_: object) -> None:
@@ -100,3 +112,6 @@ class StackWidget(TissueDock):
     def _on_picked(self, name: str) -> None:
         if self.moving.canvas.is_on:
             self.moving.adjust.choose(name)
+
+    def _on_export(self) -> None:
+        FigureDialog(self.session).exec()

@@ -28,7 +28,6 @@ from ..fields import NoWheel, PlainSpinBox, tame
 from ..layers import IMPUTED
 from ..session import Session
 from ..stack import HEIGHT
-from .cells_row import CellsRow
 
 _KEY = Qt.ItemDataRole.UserRole
 
@@ -129,7 +128,6 @@ class ViewPanel(QWidget):
             "Where a virtual section has the depth of a measured one, put it beside it, so that "
             "the two can be compared; off: at its true place"
         )
-        self.cells = CellsRow(session)
         self._lay_out()
         stack = session.stack
         self.three.clicked.connect(lambda: stack.set_ndisplay(3))
@@ -159,7 +157,6 @@ class ViewPanel(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(3)
         column.addLayout(row)
-        column.addWidget(self.cells)
         column.addLayout(self._form)
         column.addWidget(self.beside)
 
@@ -168,7 +165,6 @@ class ViewPanel(QWidget):
         stack = self._session.stack
         ndisplay = self._session.viewer.dims.ndisplay
         (self.three if ndisplay == 3 else self.two).setChecked(True)
-        self.cells.refresh()
         self.spacing.show_value(stack.spacing)
         self.explode.show_value(stack.explosion)
         self._form.setRowVisible(self.explode, len(stack.sections) > 1)
