@@ -24,7 +24,6 @@ ENTRIES = (
     ("what_made_this", "What made this? (run record)", RESULT),
     ("cells_in_table", "Show its cells in the table", SECTION),
 )
-_registered: list[int] = []
 
 
 def serve(session: Session) -> None:
@@ -55,7 +54,7 @@ def serve(session: Session) -> None:
 
 def _register(app: Any, context: Any) -> None:
     """Add the entries to the menu, and their keys to the context of all viewers."""
-    if id(app) in _registered:
+    if _id(ENTRIES[0][0]) in app.commands:
         return
     from app_model.expressions import parse_expression
     from app_model.types import Action, MenuRule
@@ -66,16 +65,21 @@ def _register(app: Any, context: Any) -> None:
     app.register_actions(
         [
             Action(
-                id=f"napari-stdiff.context.{name}",
+                id=_id(name),
                 title=title,
                 callback=f"napari_stdiff.viewer.actions:{name}",
-                menus=[MenuRule(id=MENU, when=parse_expression(when), group=GROUP, order=float(i))],
+                menus=[
+                    MenuRule(id=MENU, when=parse_expression(when), group=GROUP, order=float(i))
+                ],
                 palette=False,  # there under the manifest's own commands
             )
             for i, (name, title, when) in enumerate(ENTRIES)
         ]
     )
-    _registered.append(id(app))
+
+
+def _id(name: str) -> str:
+    return f"napari-stdiff.context.{name}"
 
 
 def _application() -> Any:
