@@ -6,6 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from qtpy.QtCore import QTimer
 
 from .layers import camera_of
 
@@ -31,6 +32,13 @@ class Cameras:
         self._viewer = weakref.ref(viewer)
         self._left: dict[int, Any] = {}
         self._kept: dict[str, dict[int, Any]] = {}
+        viewer.dims.events.ndisplay.connect(lambda _=None: QTimer.singleShot(0, self._order))
+
+    def _order(self) -> None:
+        """Draw layers in their order: pictures have one of 2D and one of 3D, the other is old."""
+        viewer: Any = self._viewer()
+        if viewer is not None:
+            viewer.layers.events.reordered()
 
     def switch(self, ndisplay: int) -> None:
         """Show 2 or 3 dimensions, as they were seen the last time."""

@@ -312,7 +312,7 @@ class Quad:
         (_, top, left), (_, bottom, right) = box
         away = _ABOVE * (bottom - top)
         over = np.array([top - away if flat else (top + bottom) / 2, (left + right) / 2])
-        depth = [self._top_of(shown) + 3 * away for shown in self.maps]
+        depth = [self._top_of(shown) + 6 * away for shown in self.maps]
         places = np.array(
             [[z, *(over + at[m.kind])] for m, z in zip(self.maps, depth, strict=True)]
         )
