@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .session import Session
 
 WHAT = {"mean": "", "std": ", spread (std)"}
-KEY = "u"  # flips a gene between what was measured and what is imputed
+KEY = "i"  # flips a gene between what was measured and what is imputed
 
 
 def colouring_of_cells(

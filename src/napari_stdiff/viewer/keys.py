@@ -2,7 +2,8 @@
 
 Keys of the canvas work where the cursor is not in a text field. None is taken that the user,
 napari or napari-spatialdata has, but for those marked `borrowed`, and those only while a mode is
-on that says so.
+on that says so. A key that layers of some kind have is theirs while such a layer is chosen: napari
+asks the layer before the viewer.
 """
 
 from __future__ import annotations
@@ -31,12 +32,16 @@ class Key:
         While it is taken; "" for as long as a tissue's stack is in the viewer.
     borrowed
         Whether napari has the key for something else, which rests meanwhile.
+    yields
+        Whether layers of some kind have the key for something else; with such a layer chosen it
+        is that layer's.
     """
 
     keys: str
     does: str
     when: str = ""
     borrowed: bool = False
+    yields: bool = False
 
 
 _LIST = "while a list of genes is in the Stack dock"
@@ -61,7 +66,8 @@ def every_key() -> list[Key]:
         Key(
             cover.KEY.upper(),
             "Flip between measured and imputed",
-            "while an imputed gene is shown",
+            "while an imputed gene is shown, and no shapes layer is chosen",
+            yields=True,
         ),
         Key(
             colour_panel.FIND_KEY,

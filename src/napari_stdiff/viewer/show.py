@@ -49,7 +49,7 @@ def show(
         Gene or obs column; types, regions or a telling gene if None.
     results
         Virtual sections, predicted genes and imputed values to show with those of the store; they
-        are not saved. Imputed genes are shown with what was filled in; key u shows what was
+        are not saved. Imputed genes are shown with what was filled in; key i shows what was
         measured.
     screenshot
         A ``.png`` path: the canvas is written there, the whole window beside it as
