@@ -22,10 +22,10 @@ from napari_stdiff.viewer.layers import (
     make_points,
     paint_colours,
     paint_values,
-    place,
     point_size,
     state_of,
 )
+from napari_stdiff.viewer.placing import place
 from napari_stdiff.viewer.scrub import snap
 
 

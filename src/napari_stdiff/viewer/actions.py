@@ -103,9 +103,7 @@ def flip_imputed(viewer: napari.Viewer) -> None:
     if session.stack.shows_imputed:
         session.stack.flip()
     else:
-        show_info(
-            "The gene that is shown was not imputed; choose one that was."
-        )
+        show_info("The gene that is shown was not imputed; choose one that was.")
 
 
 # The stack ------------------------------------------------------------------------------------

@@ -19,11 +19,10 @@ from .layers import (
     make_frame,
     make_histology,
     make_points,
-    place,
     plane_affine,
     set_size,
-    transform,
 )
+from .placing import place, transform
 
 _NICE = (0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0)
 

@@ -11,6 +11,7 @@ from psygnal import Signal
 from ..data.tissue import Histology
 from . import layers as build
 from .heat_grid import Grid, alpha_of, check_pixel, default_pixel, grid_of
+from .placing import transform
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -226,6 +227,6 @@ def follow(
     shift, beside = np.eye(4), np.eye(4)
     shift[:3, 3], beside[1:3, 3] = points.translate, aside
     plane = build.plane_affine(Histology(np.zeros((1, 1, 3)), grid.affine), section.z)
-    build.transform(layer, beside @ points.affine.affine_matrix @ shift @ plane)
+    transform(layer, beside @ points.affine.affine_matrix @ shift @ plane)
     if layer.opacity != points.opacity:
         layer.opacity = points.opacity

@@ -11,7 +11,8 @@ from psygnal import Signal
 
 from ..registration.frames import moved
 from .aligned import Aligned
-from .layers import KEY, State, place, state_of
+from .layers import KEY, State, state_of
+from .placing import place
 
 if TYPE_CHECKING:
     from ..data.alignment import Alignment

@@ -13,6 +13,7 @@ from . import layers as build
 from .colors import rgba
 from .compare import KINDS, SPREAD_MAP, Kind, Map, difference_map, limits_of, maps_of
 from .heat import follow, make_heat, put
+from .placing import transform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -278,7 +279,7 @@ class Quad:
             right[1:3, 3] = at[kind]
             virtual = by_kind[kind].virtual.get(name)
             if what == "histology" and below.image is not None:
-                build.transform(layer, right @ below.image.affine.affine_matrix)
+                transform(layer, right @ below.image.affine.affine_matrix)
                 layer.opacity = below.image.opacity
             elif below.points is None:
                 continue
@@ -289,7 +290,7 @@ class Quad:
             else:
                 shift = np.eye(4)
                 shift[:3, 3] = below.points.translate
-                build.transform(layer, right @ below.points.affine.affine_matrix @ shift)
+                transform(layer, right @ below.points.affine.affine_matrix @ shift)
                 layer.opacity = below.points.opacity
                 size = stack.point_diameter * (build.VIRTUAL.scale if virtual else 1.0)
                 assert isinstance(layer, Points)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,33 +10,21 @@ from psygnal import Signal
 
 from ..data.tissue import Histology
 from . import layers as build
-from .arrange import (
-    Motion,
-    Section,
-    contact_sheet,
-    make_layers,
-    nice_spacing,
-    place_section,
-    stand_apart,
-)
-from .cameras import Cameras
+from .arrange import Section, make_layers, nice_spacing
 from .colors import Colouring, Values
 from .cover import KEY
-from .painting import Painting
+from .layout import Layout
+from .placing import removing, transform, unsliced
 from .quad import Quad
-from .scrub import Scrubber
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from ..data.tissue import Tissue
     from .session import Session
 
 
 HEIGHT = "h"  # the key between the 3D stack and one section in 2D: with height, or without
 
 
-class Stack(Painting):
+class Stack(Layout):
     """Keeps the layers of one session in step with it and with each other.
 
     Signals
@@ -51,26 +38,15 @@ class Stack(Painting):
     """
 
     sections_changed = Signal()
-    view_changed = Signal()
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self._tissue: Tissue | None = None
-        self._sections: dict[tuple[bool, str], Section] = {}
         self._unseen: list[Layer] = []
-        self._extra_depths: dict[str, list[float]] = {}
-        self._side = 1.0
         self._size = 1.0
-        self._width = 1.0  # of the tissue
-        self._sheet_size = (1.0, 1.0)
-        self.spacing = 1.0
         self.size_factor = 1.0
         self.points_opacity = 1.0
         self.histology_opacity = 1.0
-        self.side_by_side = True
-        self.explosion = 0.0
         viewer = session.viewer
-        self._scrubber, self._cameras = Scrubber(viewer), Cameras(viewer)
         self.quad = Quad(session, self._cameras)  # before the stack hears of other data
         session.opened.connect(self._on_opened)
         session.tissue_changed.connect(self._on_tissue)
@@ -80,8 +56,7 @@ class Stack(Painting):
         self.cells.seen.connect(self._on_visible)
         self.heat.seen.connect(self._on_visible)
         viewer.layers.events.removed.connect(self._on_removed)
-        viewer.dims.events.ndisplay.connect(self._on_camera)
-        build.camera_of(viewer).events.angles.connect(self._on_camera)
+        self.follow_camera()
         taken = {str(key).lower() for key in viewer.keymap}  # nor is a user's own key taken
         for key, act in ((KEY, self._on_key), (HEIGHT, self.toggle_ndisplay)):
             if key not in taken:
@@ -127,11 +102,6 @@ class Stack(Painting):
 
     # View -------------------------------------------------------------------------------
 
-    def set_spacing(self, factor: float) -> None:
-        """Stretch the distance between sections on the canvas; the data stays as it is."""
-        self.spacing = factor
-        self._arrange()
-
     def set_size(self, factor: float) -> None:
         """Set the points' size, as a factor of the distance between neighbours."""
         self.size_factor = factor
@@ -167,34 +137,6 @@ class Stack(Painting):
             self._busy = False
         self._on_visible()
 
-    def set_explosion(self, part: float) -> None:
-        """Spread the sections until all lie side by side, 0 (a stack) to 1, on the canvas alone.
-
-        In 2D all are in sight then. The camera looks wider while they spread, and is as it was
-        when they are a stack again.
-        """
-        before, self.explosion = self.explosion, min(max(part, 0.0), 1.0)
-        if self.explosion == before:
-            return
-        if not before:
-            self._cameras.keep()
-            if self._tissue is not None:  # the sheet stays while sections are moved on it
-                height, width = np.ptp(self._tissue.coords[:, 1:], axis=0)
-                self._sheet_size = (float(height), float(width))
-        self._arrange()
-        if self.explosion:
-            self._cameras.widen()
-        else:
-            self._cameras.put_back()
-
-    def preview(self, motions: Mapping[str, Motion]) -> None:
-        """Show measured sections where a hand moves them; their data follows with the tissue."""
-        moved = [self._sections[False, n] for n in motions if (False, n) in self._sections]
-        with build.unsliced(self._session.viewer, [x for s in moved for x in s.layers]):
-            for section in moved:
-                section.moving = motions[section.name]
-                self._place(section)
-
     def set_ndisplay(self, ndisplay: int) -> None:
         """Switch between the 3D stack and one section in 2D, each with its own camera."""
         self._cameras.switch(ndisplay)
@@ -214,12 +156,6 @@ class Stack(Painting):
         if self._session.viewer.dims.ndisplay == 2:
             self.set_explosion(0.0)  # one section is asked for, not all
         self._scrubber.go_to(z * self.spacing)
-
-    def set_extra_depths(self, depths: Sequence[float], owner: str = "") -> None:
-        """Let the slider of the 2D view also stop at depths of `owner`, where no section is."""
-        if self._extra_depths.get(owner, []) != list(depths):
-            self._extra_depths[owner] = list(depths)
-            self._arrange()
 
     def frame(self) -> None:
         """Set the camera well, as is done once when a tissue is opened."""
@@ -278,7 +214,7 @@ class Stack(Painting):
         """Draw a new tissue from nothing."""
         self._tissue = tissue = self._session.tissue
         if self._sections:
-            with build.removing(self._session.viewer):
+            with removing(self._session.viewer):
                 for section in list(self._sections.values()):
                     self._drop(section)
         self._side = self._side_shown()  # nothing has turned the camera of a new viewer yet
@@ -325,9 +261,9 @@ class Stack(Painting):
         for section in [s for s in self._sections.values() if not s.virtual]:
             cells = [x for x in (section.points, section.cover) if x is not None]
             if section.moving is not None:  # the data comes to where they are shown
-                with build.unsliced(self._session.viewer, cells):
+                with unsliced(self._session.viewer, cells):
                     for layer in cells:
-                        build.transform(layer, np.eye(4))
+                        transform(layer, np.eye(4))
             section.moving, section.z = None, depth[section.name]
             coords = tissue.coords[section.rows]
             if not np.array_equal(coords, section.coords):
@@ -414,55 +350,3 @@ class Stack(Painting):
             build.show_bar(layer, wanted)
             bar_shown = bar_shown or wanted
         self.sections_changed.emit()
-
-    def _on_camera(self, _: object = None) -> None:
-        """Keep points on our side of their plane, whichever side we look from."""
-        side = self._side_shown()
-        if side != self._side:
-            self._side = side
-            self._arrange()
-
-    def _side_shown(self) -> float:
-        """Return from which side of their planes points are seen: 1 or -1 in 3D, 0 in 2D."""
-        viewer = self._session.viewer
-        if viewer.dims.ndisplay == 2:
-            return 0.0
-        return 1.0 if -float(build.camera_of(viewer).view_direction[0]) >= 0 else -1.0
-
-    def _arrange(self) -> None:
-        """Place every layer: stretched depth, offset towards the camera, one beside the other."""
-        if self._session.tissue is None:
-            return
-        sections = self.sections
-        stand_apart(sections)
-        self._width = float(np.ptp(self._session.tissue.coords[:, 2])) or 1.0
-        sheet = contact_sheet(len(sections), *self._sheet_size)
-        with build.moving(self._session.viewer, [x for s in sections for x in s.layers]):
-            for section, shift in zip(sections, sheet, strict=True):
-                section.slot = (float(shift[0]), float(shift[1]))
-                self._place(section)
-        depths = [*(s.z for s in sections), *chain(*self._extra_depths.values())]
-        flat = self.explosion and self._session.viewer.dims.ndisplay == 2
-        levels = [self._middle] if flat else [z * self.spacing for z in depths]
-        spread = max((np.ptp(s.coords[:, 0]) for s in sections), default=0.0)
-        self._scrubber.set_levels(levels, float(spread))
-        self.view_changed.emit()
-
-    def _place(self, section: Section) -> None:
-        """Place the layers of one section."""
-        part = self.explosion
-        flat = 1.0 if part and self._session.viewer.dims.ndisplay == 2 else part
-        y, x = section.slot
-        place_section(
-            section,
-            stretch=self.spacing,
-            offset=self._side * 0.5 * self.point_diameter,
-            aside=1.15 * self._width if self.side_by_side else 0.0,
-            apart=(flat, self._middle, part * y, part * x),
-        )
-
-    @property
-    def _middle(self) -> float:
-        """The depth on the canvas where an exploded stack lies flat."""
-        depths = [s.z for s in self._sections.values()]
-        return 0.5 * (min(depths) + max(depths)) * self.spacing

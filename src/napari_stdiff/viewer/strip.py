@@ -9,7 +9,8 @@ import numpy as np
 from napari.layers import Points
 
 from .colors import VIRTUAL_EDGE
-from .layers import KEY, VIRTUAL, State, make_points, place, set_size
+from .layers import KEY, VIRTUAL, State, make_points, set_size
+from .placing import place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

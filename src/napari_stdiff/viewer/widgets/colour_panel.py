@@ -63,8 +63,8 @@ class ColourPanel(QWidget):
         self.colormap.addItems(COLORMAPS)
         self.colormap.setToolTip("Maps that colour-blind readers can read")
         self.quantity = QComboBox()
-        self.quantity.addItem("predicted: mean", "mean")
-        self.quantity.addItem("predicted: spread", "std")
+        self.quantity.addItem("mean", "mean")
+        self.quantity.addItem("spread", "std")
         self.quantity.setToolTip(
             "What virtual sections and predicted genes show: the predicted mean, or how unsure "
             "it is (standard deviation)"
