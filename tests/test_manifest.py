@@ -46,6 +46,15 @@ def test_every_command_leads_somewhere(manifest: PluginManifest) -> None:
     for command in manifest.contributions.commands or []:
         module, _, name = str(command.python_name).partition(":")
         assert callable(getattr(import_module(module), name)), command.id
-    used = {w.command for w in manifest.contributions.widgets or []}
-    used |= {s.command for s in manifest.contributions.sample_data or []}
-    assert used == {c.id for c in manifest.contributions.commands or []}
+    shown = manifest.contributions
+    known = {c.id for c in shown.commands or []}
+    used = {part.command for part in (*(shown.widgets or []), *(shown.sample_data or []))}
+    used |= {part.command for part in (*(shown.readers or []), *(shown.writers or []))}
+    assert used <= known
+    # what is left are acts: of the palette, under titles that say what they do
+    acts = [c for c in shown.commands or [] if c.id not in used]
+    assert {str(c.python_name).partition(":")[0] for c in acts} == {"napari_stdiff.viewer.actions"}
+    titles = [c.title for c in shown.commands or []]
+    assert len(set(titles)) == len(titles)
+    for entries in (shown.menus or {}).values():
+        assert {str(getattr(entry, "command", "")) for entry in entries} <= known | {""}

@@ -95,7 +95,7 @@ def test_the_length_of_a_pixel_is_measured_on_the_canvas(session: Session) -> No
 def test_a_tilted_stack_and_perspective_are_not_measured_as_if_straight(session: Session) -> None:
     session.stack.set_ndisplay(3)
     camera = camera_of(session.viewer)
-    camera.angles = (0, 0, 90)
+    camera.set_view_direction((-1, 0, 0), (0, -1, 0))  # from straight above
     assert take(session, 1.0).straight
     camera.angles = (20, 30, 40)
     tilted = take(session, 1.0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -32,23 +31,27 @@ def plain(key: str) -> str:
     return "+".join([*sorted(names.get(m, m) for m in modifiers), last])
 
 
-def naparis() -> set[str]:
+_NAPARIS: set[str] = set()
+
+
+@pytest.fixture
+def theirs(make_napari_viewer: Any) -> set[str]:
     """Return every key that napari binds by default: its shortcuts, layers' and the menus' own."""
     import napari.layers as kinds
-    from app_model import Application
-    from napari._qt._qapp_model.qactions import init_qactions
+    from napari._app_model import get_app_model
     from napari.components import ViewerModel
     from napari.utils.shortcuts import default_shortcuts
 
-    with suppress(ValueError):  # a window that was opened before has done it
-        init_qactions()
-    found = {str(key) for keys in default_shortcuts.values() for key in keys}
-    for name in kinds.NAMES:
-        found |= {str(key) for key in getattr(kinds, name.capitalize()).class_keymap}
-    found |= {str(key) for key in ViewerModel.class_keymap}
-    app: Any = Application.get_app("napari")
-    found |= {str(known.keybinding) for known in app.keybindings}
-    return {plain(key) for key in found}
+    if not _NAPARIS:
+        make_napari_viewer()  # the menus' keys come with a window
+        found = {str(key) for keys in default_shortcuts.values() for key in keys}
+        for name in kinds.NAMES:
+            found |= {str(key) for key in getattr(kinds, name.capitalize()).class_keymap}
+        found |= {str(key) for key in ViewerModel.class_keymap}
+        app: Any = get_app_model()
+        found |= {str(known.keybinding) for known in app.keybindings}
+        _NAPARIS.update(plain(key) for key in found)
+    return _NAPARIS
 
 
 def spatialdatas() -> set[str]:
@@ -61,16 +64,14 @@ def spatialdatas() -> set[str]:
     return {plain(key) for key in re.findall(r"bind_key\(\s*[\"']([^\"']+)", text)}
 
 
-def test_no_key_is_naparis_own(qapp: Any) -> None:
-    theirs = naparis()
+def test_no_key_is_naparis_own(theirs: set[str]) -> None:
     assert {"ctrl+y", "v", "i"} <= theirs  # the list is not empty, and reaches the layers
     mine = {plain(key.keys): key for key in every_key()}
     both = [key for name, key in mine.items() if name in theirs and not key.yields]
     assert all(key.borrowed and key.when.startswith("while *Move") for key in both)
 
 
-def test_only_what_clashes_is_called_borrowed(qapp: Any) -> None:
-    theirs = naparis()
+def test_only_what_clashes_is_called_borrowed(theirs: set[str]) -> None:
     for key in every_key():
         assert (key.borrowed or key.yields) == (plain(key.keys) in theirs), key
 
