@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -213,10 +214,11 @@ class Stack(Layout):
     def _on_opened(self) -> None:
         """Draw a new tissue from nothing."""
         self._tissue = tissue = self._session.tissue
-        if self._sections:
-            with removing(self._session.viewer):
-                for section in list(self._sections.values()):
-                    self._drop(section)
+        viewer = self._session.viewer
+        old = list(self._sections.values())
+        with removing(viewer) if any(s.layers for s in old) else nullcontext():
+            for section in old:
+                self._drop(section)
         self._side = self._side_shown()  # nothing has turned the camera of a new viewer yet
         self._values = None if tissue is None else Values(tissue)
         self.colouring, self.manual_limits = Colouring(), False
@@ -247,8 +249,10 @@ class Stack(Layout):
             self.colouring = self._look_up(first.choice, first.name)
             if self.colouring.continuous:
                 self.limits = self.colouring.span(self.percentiles)
+        selected = set(viewer.layers.selection)
         for section in self.sections:
             self._draw(section, hidden=True)  # napari cuts all that is seen at each step
+        viewer.layers.selection = selected or set(self.sections[0].layers[-1:])
         self._on_results(anew=True)
 
     def _on_tissue(self) -> None:
@@ -318,7 +322,7 @@ class Stack(Layout):
                 layer.events.visible.connect(self._on_visible)
             elif isinstance(layer, Image):
                 layer.opacity = self.histology_opacity
-        if selected:
+        if selected and not hidden:
             viewer.layers.selection = selected
 
     def _drop(self, section: Section) -> None:
