@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..compute.errors import StdiffError
+from ..compute.files import refuse_taken, write_whole
 from .results import OfCells, save
 from .tissue import Tissue
 from .virtual import VirtualSection
@@ -47,20 +47,8 @@ def save_table(result: VirtualSection | OfCells, path: str | Path, tissue: Tissu
     path = Path(path).expanduser()
     if path.suffix.lower() != ".h5ad":
         raise StdiffError(f"'{path.name}' is no name for a table; let it end in .h5ad.")
-    if path.exists():
-        raise StdiffError(f"{path} exists and is not overwritten; choose another name.")
-    table = table_of(result, tissue)
-    part = path.with_name(f"{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        table.write_h5ad(part)
-        os.replace(part, path)
-    except OSError as error:
-        raise StdiffError(
-            f"{path} cannot be written ({error.strerror or error}); choose another folder."
-        ) from error
-    finally:
-        part.unlink(missing_ok=True)
+    refuse_taken(path)
+    write_whole(path, table_of(result, tissue).write_h5ad)
     return path
 
 

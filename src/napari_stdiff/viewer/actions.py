@@ -132,12 +132,8 @@ def explode(viewer: napari.Viewer) -> None:
 
 def hide_or_show(viewer: napari.Viewer) -> None:
     """Hide the sections of the selected layers, or show those that are hidden."""
-    session = _open(viewer)
+    session, sections = _selected_sections(viewer)
     if session is None:
-        return
-    sections = _selected_sections(session)
-    if not sections:
-        show_info(NO_SECTION)
         return
     shown = any(section.visible for section in sections)
     for section in sections:
@@ -152,11 +148,17 @@ def show_all(viewer: napari.Viewer) -> None:
             session.stack.set_visible(section, True)
 
 
-def _selected_sections(session: Session) -> list[Section]:
-    """Return the sections that the selected layers belong to, each once."""
-    states = [layer.metadata.get(STATE) for layer in session.viewer.layers.selection]
+def _selected_sections(viewer: Any) -> tuple[Session | None, list[Section]]:
+    """Return the sections that the selected layers belong to; else say that there are none."""
+    session = _open(viewer)
+    if session is None:
+        return None, []
+    states = [layer.metadata.get(STATE) for layer in viewer.layers.selection]
     keys = {(bool(s["virtual"]), str(s["section"])) for s in states if s}
-    return [s for s in session.stack.sections if (s.virtual, s.name) in keys]
+    sections = [s for s in session.stack.sections if (s.virtual, s.name) in keys]
+    if not sections:
+        show_info(NO_SECTION)
+    return session, sections
 
 
 def keep_cut(viewer: napari.Viewer) -> None:
@@ -244,12 +246,8 @@ def cells_in_table(viewer: napari.Viewer) -> None:
 
     from .widgets.cell_table import CellsWidget
 
-    session = _open(viewer)
-    if session is None:
-        return
-    sections = _selected_sections(session)
+    sections = _selected_sections(viewer)[1]
     if not sections:
-        show_info(NO_SECTION)
         return
     dock = dock_of(viewer, CellsWidget, "Cells")
     cells = dock.pick.cells

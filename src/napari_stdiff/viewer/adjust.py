@@ -185,10 +185,7 @@ class Adjust:
     @property
     def session(self) -> Session:
         """The session."""
-        session = self._session()
-        if session is None:
-            raise StdiffError("The napari window of this session is closed; open a new one.")
-        return session
+        return self.aligned.session
 
     @property
     def names(self) -> list[str]:

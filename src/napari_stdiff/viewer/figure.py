@@ -7,7 +7,6 @@ matplotlib, so that it is sharp in PDF and SVG, where it stays text and lines.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..compute.errors import StdiffError
+from ..compute.files import refuse_taken, write_whole
 from . import layers as build
 
 if TYPE_CHECKING:
@@ -97,22 +97,13 @@ def save_figure(
     kind = path.suffix.lower()
     if kind not in KINDS:
         raise StdiffError(f"'{path.name}' is no figure; let it end in .png, .svg or .pdf.")
-    if path.exists() and not overwrite:
-        raise StdiffError(f"{path} exists and is not overwritten; choose another name.")
+    if not overwrite:
+        refuse_taken(path)
     picture = take(session, resolution)
     figure = draw(session, picture, parts)
-    part = path.with_name(f".{path.stem}.part{kind}")
     dots = picture.pixels.shape[1] / _WIDTH
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(part, dpi=dots, bbox_inches="tight", facecolor="white")
-        os.replace(part, path)
-    except OSError as error:
-        raise StdiffError(
-            f"{path} cannot be written ({error.strerror or error}); choose another folder."
-        ) from error
-    finally:
-        part.unlink(missing_ok=True)
+    look = {"dpi": dots, "bbox_inches": "tight", "facecolor": "white"}
+    write_whole(path, lambda part: figure.savefig(part, **look))
     return path
 
 

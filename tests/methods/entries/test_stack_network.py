@@ -10,7 +10,8 @@ from napari_stdiff.data.visible import Visible
 from napari_stdiff.methods.entries import stack_network
 from napari_stdiff.methods.entries.settings import EntrySettings
 from napari_stdiff.methods.entries.stack import Stack
-from napari_stdiff.methods.entries.stack_network import StackNetwork, _surely_less
+from napari_stdiff.methods.entries.stack_network import StackNetwork, _gains
+from napari_stdiff.scoring.gains import surely_gains
 
 from .conftest import MakeVisible
 
@@ -48,15 +49,7 @@ def test_a_network_that_knows_the_truth_is_kept(
     assert method.facts()["weights"]["network"] > 0.5
 
 
-def test_less_is_less_only_beyond_its_doubt() -> None:
-    before = np.full(8, 2.0)
-    assert _surely_less(before - 0.1, before)
-    assert not _surely_less(before, before)
-    assert not _surely_less(
-        before - np.array([1.0, -1.1, 1.0, -1.0, 1.0, -1.0, 1.0, -0.8]), before
-    )
-
-
 def test_genes_that_vary_much_do_not_decide_alone() -> None:
     before = np.array([1.0, 1.0, 1.0, 100.0])
-    assert _surely_less(before * np.array([0.9, 0.91, 0.9, 1.01]), before)
+    gains = _gains(before * np.array([0.9, 0.91, 0.9, 1.01]), before)
+    assert surely_gains(gains)

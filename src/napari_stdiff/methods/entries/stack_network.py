@@ -9,6 +9,7 @@ import numpy as np
 from ...compute.device import choose_device
 from ...compute.monitor import Monitor
 from ...data.visible import Visible
+from ...scoring.gains import surely_gains
 from ..base import Cost
 from .guesses import around_axes, library_of
 from .hiding import Trial
@@ -43,7 +44,7 @@ class StackNetwork(Stack):
         with monitor.stage("Networks", share=self.networks_share):
             self._add_networks(trials, hidden, whole, monitor)
         self._weigh(trials, tables)
-        if not _surely_less(self._errors_by_gene(trials, hidden), without):
+        if not surely_gains(_gains(self._errors_by_gene(trials, hidden), without)):
             for table in tables:
                 del table.guesses[_NAME]
             self._weigh(trials, tables)
@@ -112,12 +113,6 @@ class StackNetwork(Stack):
         return Cost(n * parameters, stack.seconds + n * each, stack.memory_mib + 60)
 
 
-def _surely_less(now: np.ndarray, before: np.ndarray) -> bool:
-    """Tell whether (genes,) errors fell, in shares, by more than the standard error of the mean.
-
-    What costs more and may be luck is left out (the rule of one standard error; Breiman et al.
-    1984, section 3.4.3).
-    """
-    gain = (before - now) / np.maximum(before, 1e-9)  # each gene counts alike
-    doubt = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.inf
-    return bool(gain.mean() > doubt)
+def _gains(now: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Return by what share (genes,) errors fell, so that each gene counts alike."""
+    return np.asarray((before - now) / np.maximum(before, 1e-9))

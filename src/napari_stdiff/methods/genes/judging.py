@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr
 
+from ...scoring.gains import surely_gains
 from .noise import scores_of
 from .residual import between
 from .spread import Spread
@@ -97,8 +98,7 @@ class Trials:
     def best(self, genes: np.ndarray | None = None) -> int:
         """Return the way with the lowest loss on some genes; on all for None.
 
-        The distribution stays as it is unless the gain is more than its standard error over the
-        genes (the rule of one standard error; Breiman et al. 1984, section 3.4.3).
+        The distribution stays as it is unless genes gain surely.
         """
         losses = self._losses if genes is None else self._losses[:, genes]
         total = losses.sum(axis=1)
@@ -108,11 +108,7 @@ class Trials:
             key=lambda way: total[way],
             default=best,
         )
-        if best == plain:
-            return plain
-        gain = losses[plain] - losses[best]
-        doubt = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.inf
-        return best if gain.mean() > doubt else plain
+        return best if surely_gains(losses[plain] - losses[best]) else plain
 
     def deviations(self, group: np.ndarray) -> np.ndarray:
         """Return (cells, genes) deviations, each gene's by what genes of other groups choose."""
