@@ -56,6 +56,8 @@ class Colouring:
         Label -> "#rrggbb".
     result
         Name of the result that `measured` is taken from; "" where it was measured.
+    table
+        Name of the other table that `measured` is taken from; "" where it is the tissue's own.
     confidence
         (cells,) in (0, 1] how sure each predicted value is, or None.
     filled
@@ -74,6 +76,7 @@ class Colouring:
     confidence: np.ndarray | None = None
     filled: np.ndarray | None = None
     other: np.ndarray | None = None
+    table: str = ""
 
     @property
     def continuous(self) -> bool:

@@ -127,6 +127,8 @@ def why_not(session: Session) -> str:
         return "Colour the sections by a gene first."
     if stack.second.is_on:
         return "Maps show one gene; take the second one away to see them."
+    if session.tables.has(gene):
+        return f"Of {gene} there is one map only: what that table says."
     known = [known.of(gene) for known in session.of_cells]
     if all(result is None for result in known) and not truths_of(session):
         return (

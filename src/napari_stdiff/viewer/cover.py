@@ -140,6 +140,9 @@ def title_of(colouring: Colouring, quantity: Quantity, session: Session, view: V
     gene, imputed = colouring.name, session.imputations
     if imputed.of(gene) is not None:
         return _title_of_imputed(colouring, quantity, session, view)
+    elsewhere = session.tables.words(gene)
+    if elsewhere:
+        return elsewhere
     if not colouring.result:
         title = f"{gene} · log-normalised expression"
         if quantity == "std" and session.results:

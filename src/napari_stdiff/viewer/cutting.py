@@ -47,6 +47,8 @@ def why_rough(colouring: Colouring, tissue: Tissue | None, picture: Picture) -> 
             f"Averages of {name} over near cells, from '{colouring.result}'; only genes as they "
             "were measured are refined."
         )
+    if colouring.table:
+        return f"Averages of {name} over near cells, from the table {colouring.table}."
     if tissue is None or name not in tissue.genes:
         return f"Averages of {name} over near cells; the panel did not measure it."
     return ""

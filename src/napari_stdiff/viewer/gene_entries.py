@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from ..data.predicted import Badge
 from .colors import Choice
 
-Kind = Literal["measured", "imputed", "predicted", "virtual", "column", "plain"]
+Kind = Literal["measured", "imputed", "predicted", "virtual", "table", "column", "plain"]
 # How a name was found, best first.
 How = Literal["is", "starts", "word", "holds", "close", "typo", "letters", "typo at start"]
 GUESSED: frozenset[How] = frozenset(("close", "typo", "letters", "typo at start"))
@@ -25,12 +25,15 @@ class Entry(NamedTuple):
     name
         Gene or obs column.
     kind
-        Where its values come from: "virtual" genes are in virtual sections alone.
+        Where its values come from: "virtual" genes are in virtual sections alone, those of a
+        "table" in another one than the tissue's own.
     badge, expected
         How far to trust a predicted or imputed gene, and the Pearson that stands for; None and
         NaN for what was measured.
     other
         Another name of the gene (an Ensembl id beside a symbol), or "".
+    table
+        The other table that has it, or "".
     """
 
     name: str
@@ -38,6 +41,7 @@ class Entry(NamedTuple):
     badge: Badge | None = None
     expected: float = math.nan
     other: str = ""
+    table: str = ""
 
     @property
     def choice(self) -> Choice:
@@ -49,7 +53,21 @@ class Entry(NamedTuple):
     @property
     def key(self) -> tuple[Choice, str]:
         """What makes two entries one: a gene and a column may be called alike."""
-        return self.choice, self.name
+        return self.choice, self.called
+
+    @property
+    def called(self) -> str:
+        """What it goes by: its name, and its table's where that is another one."""
+        return called(self.name, self.table)
+
+
+def called(gene: str, table: str) -> str:
+    """Return what a gene of another table goes by.
+
+    >>> called("Vip", "tangram"), called("Vip", "")
+    ('Vip (tangram)', 'Vip')
+    """
+    return f"{gene} ({table})" if table else gene
 
 
 class Hit(NamedTuple):

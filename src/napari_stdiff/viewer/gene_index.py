@@ -29,13 +29,16 @@ class GeneIndex:
     Parameters
     ----------
     entries
-        Unique by choice and name.
+        Unique by choice and what they go by; of a gene of several tables the first is meant where
+        its name alone is said.
     """
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self.entries = list(entries)
         self._keys = [_folded(entry.name) for entry in self.entries]
         self._at = {entry.key: row for row, entry in enumerate(self.entries)}
+        for row, entry in enumerate(self.entries):  # one that only another table has
+            self._at.setdefault((entry.choice, entry.name), row)
 
     def find(self, choice: Choice, name: str) -> Entry | None:
         """Return the entry of a choice and its name, or None."""
@@ -92,7 +95,8 @@ class GeneIndex:
         rows = self._by_key.get(_folded(name)) or self._by_other.get(unversioned(name)) or []
         genes = [row for row in rows if self.entries[row].choice == "gene"]
         rows = genes or rows
-        return self.entries[rows[0]] if len(rows) == 1 else None
+        same = {self.entries[row].name for row in rows}  # in several tables it is still one
+        return self.entries[rows[0]] if len(same) == 1 else None
 
     def pasted(self, text: str) -> Pasted | None:
         """Return the list that `text` is, or None where it is the name of one thing.
@@ -148,7 +152,8 @@ class GeneIndex:
         for name in names:
             rows.update(dict.fromkeys(self._by_key.get(_folded(name), ())))
             rows.update(dict.fromkeys(self._by_other.get(unversioned(name), ())))
-        return [e for row in sorted(rows) if (e := self.entries[row]).choice == "gene"]
+        genes = [e for row in sorted(rows) if (e := self.entries[row]).choice == "gene"]
+        return list({gene.name: gene for gene in reversed(genes)}.values())[::-1]
 
     # -- how names are found: the best tier of each row, and its rank within that ---------------
 

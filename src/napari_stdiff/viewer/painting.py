@@ -217,7 +217,7 @@ class Painting:
         self._filtered = None
         if self._values is None:
             return
-        if choice.kind == "gene" and choice.name not in self.genes:
+        if choice.kind == "gene" and not self.knows(choice.name):
             self.colouring = choice = Colouring()
         self.colouring = self._look_up(choice.choice, choice.name)
         self.second.refresh()
@@ -228,6 +228,10 @@ class Painting:
         assert self._values is not None
         results = self._session.results
         if choice == "gene":
+            sizes = {key: result.query.n_cells for key, result in results.items()}
+            held = self._session.tables.colouring(name, sizes)
+            if held is not None:
+                return held
             virtual = {key: predicted(r, name, self.quantity) for key, r in results.items()}
             found = colouring_of_cells(
                 self._session, self._values, name, virtual, self.quantity, self.view
@@ -235,6 +239,10 @@ class Painting:
             if found is not None:
                 return found
         return self._values.colour_by(choice, name, results, self.quantity)
+
+    def knows(self, gene: str) -> bool:
+        """Say whether there is a gene that can be shown, in whichever table."""
+        return gene in self.genes or self._session.tables.has(gene)
 
     def look_up(self, gene: str) -> Colouring:
         """Return the colouring by a gene, whatever is shown.

@@ -24,6 +24,7 @@ from .lending import Lending
 from .predictions import Predictions
 from .preferences import follow
 from .saving import NO_RESULTS, NO_STORE, NOT_ASKED, Kept, Place
+from .table_genes import TableGenes
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -68,6 +69,8 @@ class Session:
         Values of measured genes that were filled in.
     of_cells
         Every kind of result about the tissue's own cells.
+    tables
+        Genes of other tables about the same cells.
     reference
         A single-cell table that came with the data, or None.
     writing
@@ -95,6 +98,7 @@ class Session:
         self.predictions = Predictions(self)
         self.imputations = Imputations(self)
         self.of_cells: tuple[CellResults[Any], ...] = (self.predictions, self.imputations)
+        self.tables = TableGenes(self)
         self.reference: AnnData | None = None
         weakref.finalize(viewer, self._close).atexit = False  # Qt is gone by then
 
@@ -178,6 +182,7 @@ class Session:
         self._kept[False] = self._keep(self._stored(tissue))
         self.opened.emit()
         self.tissue_changed.emit()
+        self.tables.forget()
         if self.results:
             self.results_changed.emit()
         stack.frame()

@@ -127,7 +127,7 @@ def _fill(
 
 
 def colour(session: Session, name: str) -> None:
-    """Colour by `name`, a gene or an obs column, whichever there is.
+    """Colour by `name`, a gene, an obs column or a gene of another table, whichever there is.
 
     Raises
     ------
@@ -135,10 +135,13 @@ def colour(session: Session, name: str) -> None:
         When it is neither.
     """
     tissue = session.tissue
-    if name in session.stack.genes:
-        session.stack.colour_by("gene", name)
+    stack = session.stack
+    if stack.knows(name):
+        stack.colour_by("gene", name)
     elif tissue is not None and name in tissue.obs:
-        session.stack.colour_by("column", name)
+        stack.colour_by("column", name)
+    elif elsewhere := session.tables.named(name):
+        stack.colour_by("gene", elsewhere)
     else:
         raise StdiffError(f"'{name}' is neither a gene nor an obs column of this tissue.")
 

@@ -165,7 +165,7 @@ class TwoGenes:
         """Look the gene up again: results came or went, or others are shown."""
         if not self.name:
             return
-        if self.name not in self._stack.genes:
+        if not self._stack.knows(self.name):
             self.forget()
             return
         self.colouring = self._stack.look_up(self.name)

@@ -190,7 +190,7 @@ class ColourPanel(QWidget):
             self.recents.add(hit.entry.key)
             self.walk.follow(hit.entry)
             if hit.how in GUESSED:
-                self._say(f"Nothing here is called '{text.strip()}'; this is {hit.entry.name}.")
+                self._say(f"Nothing here is called '{text.strip()}'; this is {hit.entry.called}.")
 
     def _pasted(self, pasted: Pasted) -> None:
         self._say("")
@@ -243,7 +243,7 @@ class ColourPanel(QWidget):
 
 def _asked(entry: Entry) -> tuple[Choice, str]:
     """Return what a stack is asked for."""
-    return entry.choice, "" if entry.choice == "none" else entry.name
+    return entry.choice, "" if entry.choice == "none" else entry.called
 
 
 def index_of(session: Session, columns: bool = True) -> GeneIndex:
@@ -265,6 +265,7 @@ def index_of(session: Session, columns: bool = True) -> GeneIndex:
         predicted=trust[0],
         imputed=trust[1],
     )
+    entries += session.tables.entries()
     return GeneIndex(entries if columns else [e for e in entries if e.choice == "gene"])
 
 

@@ -187,7 +187,7 @@ class OverlayPanel(QWidget):
         self._try(lambda: self._session.stack.heat.set_pixel(side))
 
     def _picked(self, hit: Hit, _: str) -> None:
-        self._try(lambda: self._session.stack.second.choose(hit.entry.name))
+        self._try(lambda: self._session.stack.second.choose(hit.entry.called))
 
     def _try(self, act: Callable[[], None]) -> None:
         """Do something, show what came of it, and say why where it cannot be."""

@@ -57,16 +57,17 @@ class _Found(QAbstractListModel):
             return badge_icon(entry.badge)
         if role == STATUS:
             if entry.badge is not None:
-                return f"{entry.kind} · r {two_digits(entry.expected)}"
-            return _WORDS.get(entry.kind, "")
+                return f"{entry.table or entry.kind} · r {two_digits(entry.expected)}"
+            return f"in {entry.table}" if entry.table else _WORDS.get(entry.kind, "")
         if role == Qt.ItemDataRole.ToolTipRole:
+            held = f"In the table '{entry.table}' about the same cells" if entry.table else ""
             if entry.badge is not None:
                 how = {
-                    "predicted": "Predicted, not measured; expected Pearson with the truth",
                     "imputed": "Measured, and filled in; its hidden values reached",
-                }[entry.kind]
-                return f"{how}: {badge_words(entry.badge, entry.expected)}"
-            return _TIPS[entry.kind] + (f"; {entry.other}" if entry.other else "")
+                }.get(entry.kind, "Predicted, not measured; expected Pearson with the truth")
+                trust = f"{how}: {badge_words(entry.badge, entry.expected)}"
+                return f"{held}. {trust}" if held else trust
+            return (held or _TIPS[entry.kind]) + (f"; {entry.other}" if entry.other else "")
         return None
 
 
@@ -248,7 +249,7 @@ class SearchBox(QLineEdit):
     def _emit(self, hit: Hit) -> None:
         text = self.text()
         self._close()
-        self.setText(hit.entry.name)
+        self.setText(hit.entry.called)
         self.selectAll()
         self.picked.emit(hit, text)
 

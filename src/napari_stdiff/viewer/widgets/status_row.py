@@ -7,6 +7,7 @@ from qtpy.QtGui import QColor, QPainter, QPalette
 from qtpy.QtWidgets import QApplication, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 STATUS = Qt.ItemDataRole.UserRole + 1
+_MARGIN = 46  # of a name: a badge or a tick box before it, and room around it
 
 
 class StatusRow(QStyledItemDelegate):
@@ -15,12 +16,15 @@ class StatusRow(QStyledItemDelegate):
     def paint(
         self, painter: QPainter | None, option: QStyleOptionViewItem, index: QModelIndex
     ) -> None:
-        """Draw the row, its name cut short where the status needs the room."""
+        """Draw the row; name and status are cut short where there is no room for both."""
         if painter is None:
             return
         status = str(index.data(STATUS) or "")
-        width = option.fontMetrics.horizontalAdvance(status) + 10
-        whole = QRect(option.rect)
+        whole, metrics = QRect(option.rect), option.fontMetrics
+        wanted = metrics.horizontalAdvance(str(index.data() or "")) + _MARGIN
+        room = max(whole.width() - wanted, whole.width() // 2)  # the name keeps half
+        status = metrics.elidedText(status, Qt.TextElideMode.ElideMiddle, room)
+        width = metrics.horizontalAdvance(status) + 10
         name = QStyleOptionViewItem(option)
         style = QApplication.style() if option.widget is None else option.widget.style()
         ticking = index.data(Qt.ItemDataRole.CheckStateRole) is not None
