@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .stack import Stack
 
 _RING = 2.2  # of the diameter of a cell
-_COLOUR = "#ff00ff"  # in none of the scales, seen on dark and on light
+COLOUR = "#ff00ff"  # in none of the scales, seen on dark and on light
 _PIXELS = 15  # at least, however far away
 _SEEN_THROUGH = 0.5  # opacity of pictures up to which cells behind them are seen
 _SLIP = 4  # pixels that a hand slips in a click
@@ -275,7 +275,7 @@ def rings(where: np.ndarray, size: float) -> Points:
         name=_NAME,
         size=size,
         symbol="ring",
-        face_color=_COLOUR,
+        face_color=COLOUR,
         border_width=0.0,  # of points that napari keeps from shrinking it would leave nothing else
         blending="translucent_no_depth",
         axis_labels=("z", "y", "x"),

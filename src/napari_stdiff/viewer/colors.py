@@ -88,6 +88,10 @@ class Colouring:
         """What was asked for."""
         return self.kind if self.kind in ("none", "gene") else "column"
 
+    def of(self, virtual: str, rows: np.ndarray) -> np.ndarray:
+        """Return (cells,) values or labels of a `virtual` section, or of `rows` of the tissue."""
+        return self.virtual[virtual] if virtual else self.measured[rows]
+
     def trust(self, fade: float, only_filled: bool = False) -> np.ndarray | None:
         """Return (cells,) in 0 to 1, how far each is drawn in full; None where all are.
 

@@ -7,6 +7,7 @@ matplotlib, so that it is sharp in PDF and SVG, where it stays text and lines.
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import numpy as np
 from ..compute.errors import StdiffError
 from ..compute.files import refuse_taken, write_whole
 from . import layers as build
+from .figure_key import FONT, draw_key, notes, role_of, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,9 +29,7 @@ if TYPE_CHECKING:
 
 KINDS = (".png", ".svg", ".pdf")
 _WIDTH = 6.0  # inches of the picture on the page
-_MARKERS = {"disc": "o", "diamond": "D", "triangle_up": "^", "square": "s"}
-_MOST_LABELS = 24  # in the legend
-_FONT = 9.0
+_LINE = 95  # letters below the picture
 _STRAIGHT = 0.999  # cosine between the view and the z axis
 
 
@@ -114,7 +114,7 @@ def take(session: Session, resolution: float) -> Picture:
     viewer = session.viewer
     camera = build.camera_of(viewer)
     flat, width, zoom = viewer.dims.ndisplay == 2, _canvas_width(viewer), float(camera.zoom)
-    with _bare(session):
+    with _bare(session), _written(viewer, resolution):
         camera.zoom = zoom * resolution  # napari makes the canvas larger, not what is on it
         try:
             pixels = np.asarray(viewer.screenshot(canvas_only=True, scale=resolution, flash=False))
@@ -136,12 +136,13 @@ def draw(session: Session, picture: Picture, parts: Parts = Parts()) -> Figure:
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     axes.imshow(picture.pixels, interpolation="nearest", aspect="auto")
     axes.set_axis_off()
-    if parts.title and session.stack.title:
-        title = session.stack.title
-        axes.set_title(title, fontsize=_FONT + 1, loc="left", parse_math=False)
+    if parts.title and title(session):
+        axes.set_title(title(session), fontsize=FONT + 1, loc="left", parse_math=False)
+    scaled = parts.scale and picture.per_pixel > 0
     if parts.colours:
-        _draw_colours(session, figure, axes)
-    if parts.scale and picture.per_pixel:
+        draw_key(session, figure, axes)
+        _draw_notes(axes, session, scaled)
+    if scaled:
         tissue = session.tissue
         _draw_scale(axes, picture, "unit" if tissue is None else tissue.unit)
     return figure
@@ -186,88 +187,18 @@ def _draw_scale(axes: Axes, picture: Picture, unit: str) -> None:
     words = length_words(length, unit)
     if not picture.straight:
         words += " in the plane of the picture"
-    axes.text(
-        0.0, low - 0.02, words, transform=axes.transAxes, fontsize=_FONT, va="top", ha="left"
-    )
+    axes.text(0.0, low - 0.02, words, transform=axes.transAxes, fontsize=FONT, va="top", ha="left")
 
 
-def _draw_colours(session: Session, figure: Figure, axes: Axes) -> None:
-    """Draw the colour bar of values, or the legend of labels; and what predicted cells look like.
-
-    The bar stands beside the picture and the marks below it.
-    """
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import ListedColormap, Normalize
-
-    stack = session.stack
-    colouring = stack.colouring
-    marks = _marks(session)
-    if colouring.continuous:
-        low, high = stack.limits
-        colours = build.scale_map(stack.colormap).map(np.linspace(0, 1, 256, dtype=np.float32))
-        least, most = colouring.span((0.0, 100.0))
-        beyond = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}
-        bar = figure.colorbar(
-            ScalarMappable(Normalize(low, high), ListedColormap(np.asarray(colours))),
-            cax=axes.inset_axes((1.03, 0.3, 0.03, 0.7)),
-            extend=beyond[int(least < low), int(most > high)],
-        )
-        bar.set_label(_bar_title(session), fontsize=_FONT, parse_math=False)
-        bar.ax.tick_params(labelsize=_FONT - 1)
-    elif colouring.kind == "label":
-        hidden = stack.filter.hidden(colouring.name)
-        shown = [label for label in colouring.palette if label not in hidden]
-        entries = [_dot(colouring.palette[label], "o", label) for label in shown[:_MOST_LABELS]]
-        if len(shown) > _MOST_LABELS:
-            entries.append(_dot("none", "o", f"and {len(shown) - _MOST_LABELS:,} more"))
-        _legend(axes, entries, (1.02, 1.0), "upper left", colouring.name)
-    if marks:
-        _legend(axes, marks, (1.02, 0.0), "lower left", "")
-
-
-def _bar_title(session: Session) -> str:
-    colouring = session.stack.colouring
-    if colouring.kind == "number":
-        return colouring.name
-    spread = colouring.result and session.stack.quantity == "std"
-    return f"{colouring.name}, {'spread (std)' if spread else 'log-normalised'}"
-
-
-def _legend(
-    axes: Axes, entries: list[Any], at: tuple[float, float], corner: Any, title: str
-) -> None:
-    """Draw a legend of the figure: one of the axes would be cut off at their edge."""
-    figure: Any = axes.get_figure()
-    legend = figure.legend(
-        handles=entries, loc=corner, bbox_to_anchor=at, bbox_transform=axes.transAxes,
-        title=title or None, frameon=False, fontsize=_FONT - 1, title_fontsize=_FONT,
-        borderaxespad=0.0, handletextpad=0.3, alignment="left",
-    )  # fmt: skip
-    for text in (*legend.get_texts(), legend.get_title()):
-        text.set_parse_math(False)  # a name may hold a dollar sign
-
-
-def _marks(session: Session) -> list[Any]:
-    """Return what stands for cells that were not measured, as far as such are in sight."""
-    looks = {s.look for s in session.stack.sections if s.virtual and s.visible}
-    for section in session.stack.sections:
-        if section.cover_look is not None and section.visible:
-            looks.add(section.cover_look)
-    order = (build.VIRTUAL, build.GENERATED, build.PREDICTED, build.IMPUTED)
-    return [
-        _dot("white", _MARKERS[look.symbol], look.told, look.colour)
-        for look in order
-        if look in looks
-    ]
-
-
-def _dot(colour: str, marker: str, label: str, edge: str = "none") -> Any:
-    from matplotlib.lines import Line2D
-
-    return Line2D(
-        [], [], linestyle="none", marker=marker, markersize=6, markerfacecolor=colour,
-        markeredgecolor=edge, label=label,
-    )  # fmt: skip
+def _draw_notes(axes: Axes, session: Session, scaled: bool) -> None:
+    """Write what has to be said in words below the picture, and below the scale bar."""
+    words = "\n".join(textwrap.wrap(" ".join(notes(session)), _LINE))
+    if words:
+        axes.annotate(
+            words, (0.0, -0.045 if scaled else -0.025), xycoords="axes fraction",
+            xytext=(0.0, -1.5 * FONT if scaled else 0.0), textcoords="offset points",
+            fontsize=FONT, va="top", ha="left", parse_math=False, annotation_clip=False,
+        )  # fmt: skip
 
 
 @contextmanager
@@ -294,6 +225,26 @@ def _bare(session: Session) -> Iterator[None]:
             caption.visible = True
         for layer in bars:
             build.show_bar(layer, True)
+
+
+@contextmanager
+def _written(viewer: Any, resolution: float) -> Iterator[None]:
+    """Write names of maps and strips larger in the block, as the canvas is."""
+    names = [
+        layer.text
+        for layer in viewer.layers
+        if role_of(layer) in ("compare", "strip")
+        and getattr(layer, "text", None) is not None
+        and layer.visible
+    ]
+    sizes = [text.size for text in names]
+    for text, size in zip(names, sizes, strict=True):
+        text.size = size * resolution
+    try:
+        yield
+    finally:
+        for text, size in zip(names, sizes, strict=True):
+            text.size = size
 
 
 def _canvas_width(viewer: Any) -> float:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from .stack import Stack
 
 _GAP = 0.16  # between maps, of their size
-_ABOVE = 0.06  # how far their names stand above them, of their height
+_ABOVE = 0.06  # how far their names stand above them in 2D, of their height
+_OVER = 0.1  # and in 3D, of their width
 _ROLE = "compare"
 
 
@@ -117,6 +118,7 @@ class Quad:
             (stack.sections_changed, self._on_sections),
             (viewer.layers.events.removed, self._on_removed),
             (viewer.dims.events.ndisplay, self._on_ndisplay),
+            (build.camera_of(viewer).events.angles, self._on_angles),
         )
         for signal, slot in slots:
             (signal.connect if on else signal.disconnect)(slot)
@@ -187,8 +189,16 @@ class Quad:
             layer.visible = self._section(name).visible
 
     def _on_ndisplay(self, _: object = None) -> None:
-        """Words above maps lie in the plane in 2D, and stand at a depth in 3D."""
+        """Words above maps lie in the plane in 2D, and stand over the maps in 3D."""
         self._place()
+
+    def _on_angles(self, _: object = None) -> None:
+        """Keep the words above the maps, however these are turned."""
+        if not self._busy and self.maps and self._session.viewer.dims.ndisplay == 3:
+            box = _extent(self._stack.sections)
+            shifts = self._slots(box)
+            at = {m.kind: shift for m, shift in zip(self.maps, shifts, strict=True)}
+            self._caption(box, at)
 
     def _section(self, name: str, virtual: bool = False) -> Section:
         return self._stack.section(name, virtual)
@@ -306,21 +316,24 @@ class Quad:
         return np.asarray(np.column_stack([row, column]) * size)
 
     def _caption(self, box: np.ndarray, at: Mapping[Kind, np.ndarray]) -> None:
-        """Write above each map what it is: in every section of a 2D view, at the top in 3D."""
+        """Write above each map what it is: in every section of a 2D view, over all in 3D."""
         viewer, held = self._session.viewer, self._captions
-        words = [self.words(shown) for shown in self.maps]
         flat = viewer.dims.ndisplay == 2
+        words = [self.words(shown, ", " if flat else "\n") for shown in self.maps]
         (_, top, left), (_, bottom, right) = box
-        away = _ABOVE * (bottom - top)
-        over = np.array([top - away if flat else (top + bottom) / 2, (left + right) / 2])
-        depth = [self._top_of(shown) + 6 * away for shown in self.maps]
-        places = np.array(
-            [[z, *(over + at[m.kind])] for m, z in zip(self.maps, depth, strict=True)]
-        )
-        places = places[:, 1:] if flat and words else places
+        if flat:
+            over = np.array([top - _ABOVE * (bottom - top), (left + right) / 2])
+            places = np.array([over + at[shown.kind] for shown in self.maps])
+        else:
+            camera = build.camera_of(viewer)
+            up, eye = np.array(camera.up_direction), np.array(camera.view_direction)
+            boxes = [self._box_of(shown, box, at[shown.kind]) for shown in self.maps]
+            places = np.array([above(b, up, eye, _OVER * (right - left)) for b in boxes])
         if held is not None and held.ndim == places.shape[-1] and words == self._words:
             if not np.array_equal(held.data, places):
-                held.data = places
+                # heard of new data, napari cuts all layers anew: at each turn of the camera
+                with held.events.data.blocker():
+                    held.data = places
             return
         selected = set(viewer.layers.selection)
         self._captions, self._words = None, words
@@ -331,15 +344,17 @@ class Quad:
             viewer.add_layer(self._captions)
         viewer.layers.selection = {x for x in selected if x in viewer.layers}
 
-    def _top_of(self, shown: Map) -> float:
-        """Return the depth on the canvas of the highest section that a map shows."""
-        every = [self._section(name).points for name in shown.values]
-        return max((float(p.extent.world[1, 0]) for p in every if p is not None), default=0.0)
+    def _box_of(self, shown: Map, stack: np.ndarray, shift: np.ndarray) -> np.ndarray:
+        """Return the (2, 3) corners of what shows of a map, the `stack` itself being the first."""
+        if shown is self.maps[0]:
+            return stack
+        sections = [self._section(name) for name in shown.values]
+        return _extent(sections) + np.array([0.0, *shift])
 
-    def words(self, shown: Map) -> str:
+    def words(self, shown: Map, parting: str = ", ") -> str:
         """Say what a map is and what its colours go from and to."""
         low, high = self.limits_of(shown)
-        return f"{shown.title}, {low:.2g} to {high:.2g}"
+        return f"{shown.title}{parting}{low:.2g} to {high:.2g}"
 
     def _clear(self) -> None:
         viewer = self._session.viewer
@@ -365,6 +380,30 @@ def _extent(sections: Sequence[Section]) -> np.ndarray:
     return np.stack([boxes[:, 0].min(axis=0), boxes[:, 1].max(axis=0)])
 
 
+def above(box: np.ndarray, up: np.ndarray, eye: np.ndarray, gap: float) -> np.ndarray:
+    """Return the place (z, y, x) that is seen above the middle of a box, nearest to the eye.
+
+    Parameters
+    ----------
+    box
+        (2, 3) lowest and highest z, y, x.
+    up, eye
+        (3,) directions on the canvas: upwards, and into the picture.
+    gap
+        How far above.
+
+    Examples
+    --------
+    >>> box = np.array([[0.0, 0.0, 0.0], [2.0, 4.0, 6.0]])
+    >>> above(box, np.array([0.0, -1.0, 0.0]), np.array([1.0, 0.0, 0.0]), 1.0).tolist()
+    [0.0, -1.0, 3.0]
+    """
+    middle = box.mean(axis=0)
+    corners = np.stack(np.meshgrid(*box.T, indexing="ij"), axis=-1).reshape(-1, 3) - middle
+    return np.asarray(middle + (float((corners @ up).max()) + gap) * up
+                      + float((corners @ eye).min()) * eye)  # fmt: skip
+
+
 def _labels(places: np.ndarray, words: list[str], ink: np.ndarray) -> Points:
     """Return a layer of words at (n, 2 or 3) places, and nothing else."""
     layer = Points(
@@ -375,6 +414,7 @@ def _labels(places: np.ndarray, words: list[str], ink: np.ndarray) -> Points:
         text={"string": words, "color": ink, "size": 10, "anchor": "center"},
         axis_labels=("z", "y", "x")[-places.shape[1] :],
         blending="translucent_no_depth",
+        canvas_size_limits=(0, 10_000),  # else napari draws a dot into each
         metadata={build.KEY: build.State(role=_ROLE, section="", virtual=False)},
     )
     layer.editable = False
