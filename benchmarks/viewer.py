@@ -116,6 +116,10 @@ def rounds(kind: str, cells: int, runs: int, folder: Path) -> tuple[Times, dict[
                     took = worker.do(step, argument)
                     if counts:
                         times[step][worker.side].append(took)
+                    if step == "open":  # with nothing between: it goes on in the next turns
+                        rest = worker.do("rest")
+                        whole = took[1] + rest[0], took[1] + rest[1]
+                        times["whole"][worker.side].append(whole)
     finally:
         for worker in workers:
             worker.stop()
@@ -148,6 +152,7 @@ def table(found: dict[str, dict[str, Any]]) -> str:
     """Return all that was measured, as `as_json` has it, in Markdown."""
     told = {
         "open": "open, to the first picture",
+        "whole": "open, to all sections",
         "gene": "switch gene",
         "z": "step z (2D)",
         "spacing": "move spacing (3D)",

@@ -41,13 +41,17 @@ class Side(ABC):
     def open(self) -> None:
         """From the store in memory to cells on the canvas."""
 
+    def rest(self) -> None:  # noqa: B027 - nothing, where all is there at once
+        """Put on the canvas what the first picture went without."""
+
     @abstractmethod
     def gene(self, name: str) -> None:
         """Colour all cells by a gene."""
 
     def z(self, index: int) -> None:
         """Show another section, in 2D."""
-        self.viewer.dims.set_point(0, self.depths[index])
+        stretch = self.viewer.layers[0].scale[0]  # as `spacing` left it
+        self.viewer.dims.set_point(0, self.depths[index] * stretch)
 
     def spacing(self, factor: float) -> None:
         """Stretch the stack along z, in 3D."""
@@ -86,9 +90,13 @@ class Ours(Side):
         """Read the tissue and show it in the stack; cells with labels in their outlines."""
         import napari_stdiff as st
 
-        self.session.set_tissue(st.read(self.sdata), None)
+        self.session.set_tissue(st.read(self.sdata), None, in_turns=True)  # as its docks do
         if self.session.stack.cells.available:
             self.session.stack.cells.show(True)
+
+    def rest(self) -> None:
+        """Draw the sections that wait for their turn."""
+        _ = self.session.stack.sections
 
     def gene(self, name: str) -> None:
         """Colour the stack."""

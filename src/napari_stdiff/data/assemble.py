@@ -215,7 +215,7 @@ def _column_or_region(obs: pd.DataFrame, key: str, region: np.ndarray, region_ke
 
     Several elements are sections of their own unless a column divides them further.
     """
-    if len(np.unique(region)) < 2:
+    if len(pd.unique(region)) < 2:
         return key
     if key and int(pd.Series(region).groupby(obs[key].to_numpy()).nunique().max()) == 1:
         return key

@@ -187,6 +187,15 @@ class Tissue:
         sums = np.bincount(codes, weights=self.coords[:, 0], minlength=len(uniques))
         return dict(zip(map(str, uniques), sums / np.bincount(codes), strict=True))
 
+    @property
+    def rows_of_sections(self) -> dict[str, np.ndarray]:
+        """Section name -> (cells,) its row numbers; sections ordered as in `sections`."""
+        codes, uniques = pd.factorize(self.section)
+        order = np.argsort(codes, kind="stable")
+        parts = np.split(order, np.cumsum(np.bincount(codes, minlength=len(uniques)))[:-1])
+        found = dict(zip(map(str, uniques), parts, strict=True))
+        return {name: found[name] for name in self.sections}
+
     def rows(self, keep: np.ndarray) -> Tissue:
         """Return the tissue restricted to the rows of `keep` (boolean mask or row numbers)."""
         rows = np.flatnonzero(keep) if np.asarray(keep).dtype == bool else np.asarray(keep)

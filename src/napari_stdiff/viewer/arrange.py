@@ -313,6 +313,23 @@ def place_section(
             place(picture, z, x, move @ plane_affine(section.histology, section.z), y=y)
 
 
+def reach(section: Section, margin: float) -> np.ndarray:
+    """Return (n, 3) corners z, y, x between which `section` lies on the canvas, once placed.
+
+    They are known before it has layers: those of its cells, a `margin` around them, and of its
+    picture.
+    """
+    shift = np.array(section.at)
+    low, high = section.coords.min(axis=0) - margin, section.coords.max(axis=0) + margin
+    parts = [np.stack([low, high]) + shift]
+    if section.histology is not None:
+        height, width = section.histology.image.shape[:2]
+        pixels = np.array([[0, y, x, 1] for y in (0, height) for x in (0, width)], dtype=float)
+        plane = plane_affine(section.histology, section.z)
+        parts.append((pixels @ plane.T)[:, :3] + shift)
+    return np.concatenate(parts)
+
+
 def contact_sheet(n: int, height: float, width: float, shape: float = 1.5) -> np.ndarray:
     """Return (n, 2) shifts y, x that lay `n` sections of a size side by side, row by row.
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # as in 2D, from below it is mirrored.
 OPENING_VIEW = (-0.62, -0.7, -0.36)
 OPENING_UP = (1.0, 0.0, 0.0)
+_FILLED = 0.95  # of the canvas, as napari does it
 
 
 class Cameras:
@@ -57,20 +58,46 @@ class Cameras:
         else:
             self.look()
 
-    def look(self) -> None:
-        """Look at the stack from above, or at a section straight."""
+    def look(self, also: np.ndarray | None = None) -> None:
+        """Look at the stack from above, or at a section straight; `also` as `widen` has it."""
         viewer: Any = self._viewer()
         if viewer is None:
             return
         if viewer.dims.ndisplay == 3:
             camera_of(viewer).set_view_direction(OPENING_VIEW, OPENING_UP)
-        self.widen()
+        self.widen(also)
 
-    def widen(self) -> None:
-        """Bring everything into sight, from where the camera is."""
+    def widen(self, also: np.ndarray | None = None) -> None:
+        """Bring everything into sight, from where the camera is.
+
+        Parameters
+        ----------
+        also
+            (n, 3) world coordinates that are to be in sight as well, where layers will be;
+            `foresees` says whether that can be done.
+        """
         viewer: Any = self._viewer()
-        if viewer is not None:
-            viewer.reset_view(reset_camera_angle=False)
+        if viewer is None:
+            return
+        viewer.reset_view(reset_camera_angle=False)
+        if also is None or not self.foresees:
+            return
+        held = np.concatenate([viewer.layers.extent.world[:, -3:], also])
+        low, high = held.min(axis=0), held.max(axis=0)
+        camera, size = camera_of(viewer), high - low
+        if viewer.dims.ndisplay == 3:
+            up, ahead = np.array(camera.up_direction), np.array(camera.view_direction)
+            seen = np.array([np.abs(up) @ size, np.abs(np.cross(ahead, up)) @ size])
+        else:
+            seen = size[1:]
+        camera.center = tuple(((low + high) / 2)[-len(camera.center) :])
+        room = np.array(viewer.canvas.viewbox_size(viewer.layers))
+        camera.zoom = _FILLED * float(np.min(room / np.maximum(seen, 1e-9)))
+
+    @property
+    def foresees(self) -> bool:
+        """Whether the camera can be set for layers that are not there yet."""
+        return hasattr(getattr(self._viewer(), "canvas", None), "viewbox_size")
 
     def make_room(self, coords: np.ndarray) -> None:
         """Move away until (n, 3) `coords` are in sight beside all that is; for what comes next."""

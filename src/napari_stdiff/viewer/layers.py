@@ -139,7 +139,9 @@ def point_size(sections: Sequence[np.ndarray]) -> float:
             continue
         some = plane[:: max(1, len(plane) // 2000)]
         k = min(5, len(plane))
-        near = np.asarray(cKDTree(plane).query(some, k=k)[0])[:, -1]
+        # a tree that is quickly made: few cells are looked up in it
+        tree = cKDTree(plane, balanced_tree=False, compact_nodes=False)
+        near = np.asarray(tree.query(some, k=k)[0])[:, -1]
         distances.append(near[near > 0])
     known = np.concatenate(distances) if distances else np.zeros(0)
     return 0.75 * float(np.median(known)) if len(known) else 1.0

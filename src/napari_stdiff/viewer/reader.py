@@ -80,7 +80,7 @@ def open_later(viewer: ViewerModel, store: str, config: ReadConfig) -> Job:
         session = session_of(viewer)
         if session.is_closed:
             return
-        session.set_tissue(tissue, store, config)
+        session.set_tissue(tissue, store, config, in_turns=True)
         show_info(
             f"{name}: {len(tissue.sections)} section{'s' * (len(tissue.sections) != 1)}, "
             f"{tissue.n_cells:,} cells. Plugins ▸ napari-stdiff ▸ Stack colours and lays them out."

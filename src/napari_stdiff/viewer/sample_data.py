@@ -89,7 +89,7 @@ def _open(
 ) -> None:
     session = session_of(viewer)
     if not session.is_closed:
-        session.set_tissue(tissue, data, config, reference)
+        session.set_tissue(tissue, data, config, reference, in_turns=True)
 
 
 def _tell(error: Exception) -> None:

@@ -153,6 +153,7 @@ class Session:
         store: str | Path | SpatialData | AnnData | None,
         read_config: ReadConfig | None = None,
         reference: AnnData | None = None,
+        in_turns: bool = False,
     ) -> None:
         """Open `tissue`, with the results that its store holds already, and draw them.
 
@@ -166,8 +167,12 @@ class Session:
             How it was read; the defaults if None.
         reference
             A single-cell table that came with it.
+        in_turns
+            Whether the first section is shown at once and each other one in the next turns of
+            the event loop; whoever asks the stack for its sections finds all of them drawn.
         """
         stack = self.stack  # made first, so that it draws once: when it hears the signal
+        stack.in_turns = in_turns
         for kept in self._kept.values():
             kept.forget()
         with self.writing:  # what is still being saved may be in the store that is opened

@@ -11,12 +11,13 @@ from psygnal import Signal
 
 from ..data.tissue import Histology
 from . import layers as build
-from .arrange import Section, make_layers, nice_spacing
+from .arrange import Section, make_layers, nice_spacing, reach
 from .colors import Colouring, Values
 from .cover import KEY
 from .layout import Layout
 from .placing import removing, transform, unsliced
 from .quad import Quad
+from .turns import Turns
 
 if TYPE_CHECKING:
     from .session import Session
@@ -43,6 +44,8 @@ class Stack(Layout):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._unseen: list[Layer] = []
+        self._turns = Turns(self._draw, self._on_all_drawn)
+        self.in_turns = False  # whether the next tissue is drawn a section at a time
         self._size = 1.0
         self.size_factor = 1.0
         self.points_opacity = 1.0
@@ -70,7 +73,11 @@ class Stack(Layout):
 
     @property
     def sections(self) -> list[Section]:
-        """Every section, by depth; a virtual one after a measured one of the same depth."""
+        """Every section, by depth; a virtual one after a measured one of the same depth.
+
+        Those that wait for their turn are drawn first: whoever asks finds all layers.
+        """
+        self._turns.finish()
         return sorted(self._sections.values(), key=lambda s: (s.z, s.virtual, s.name))
 
     @property
@@ -99,6 +106,7 @@ class Stack(Layout):
 
     def section(self, name: str, virtual: bool = False) -> Section:
         """Return one section by name; KeyError when there is none."""
+        self._turns.finish()
         return self._sections[virtual, name]
 
     # View -------------------------------------------------------------------------------
@@ -106,7 +114,7 @@ class Stack(Layout):
     def set_size(self, factor: float) -> None:
         """Set the points' size, as a factor of the distance between neighbours."""
         self.size_factor = factor
-        for section in self._sections.values():
+        for section in self.sections:
             section.set_size(self._size * factor)
         self._arrange()
 
@@ -114,7 +122,7 @@ class Stack(Layout):
         """Set opacities, 0 to 1."""
         self.points_opacity = self.points_opacity if points is None else points
         self.histology_opacity = self.histology_opacity if histology is None else histology
-        for section in self._sections.values():
+        for section in self.sections:
             section.set_opacity(self.points_opacity, self.histology_opacity)
         self.view_changed.emit()
 
@@ -170,6 +178,7 @@ class Stack(Layout):
         self._cameras.forget()
         self.look()
         self._show_drawn()
+        self._turns.begin()
 
     def _show_drawn(self) -> None:
         """Show the layers that were put on the canvas hidden."""
@@ -183,7 +192,11 @@ class Stack(Layout):
 
     def look(self) -> None:
         """Look at the stack from above, or at a section straight."""
-        self._cameras.look()
+        coming = None
+        if self._turns.waiting:
+            half = 0.5 * self.point_diameter
+            coming = np.concatenate([reach(s, half) for s in self._sections.values()])
+        self._cameras.look(coming)
 
     def make_room(self, coords: np.ndarray) -> None:
         """Look from so far that (cells, 3) `coords` of the measured sections fit as well."""
@@ -215,6 +228,7 @@ class Stack(Layout):
         """Draw a new tissue from nothing."""
         self._tissue = tissue = self._session.tissue
         viewer = self._session.viewer
+        self._turns.forget()
         old = list(self._sections.values())
         with removing(viewer) if any(s.layers for s in old) else nullcontext():
             for section in old:
@@ -237,8 +251,7 @@ class Stack(Layout):
             name: build.crop(picture, tissue.coords[tissue.section == name])
             for name, picture in tissue.histology.items()
         }
-        for name in tissue.sections:
-            rows = np.flatnonzero(tissue.section == name)
+        for name, rows in tissue.rows_of_sections.items():
             self._sections[False, name] = Section(
                 name, False, depth[name], tissue.coords[rows], rows, pictures.get(name)
             )
@@ -250,8 +263,11 @@ class Stack(Layout):
             if self.colouring.continuous:
                 self.limits = self.colouring.span(self.percentiles)
         selected = set(viewer.layers.selection)
-        for section in self.sections:
+        every = self.sections
+        at_once = 1 if self.in_turns and self._cameras.foresees else len(every)
+        for section in every[:at_once]:
             self._draw(section, hidden=True)  # napari cuts all that is seen at each step
+        self._turns.wait(*every[at_once:])
         viewer.layers.selection = selected or set(self.sections[0].layers[-1:])
         self._on_results(anew=True)
 
@@ -260,6 +276,7 @@ class Stack(Layout):
         tissue, before = self._session.tissue, self._tissue
         if tissue is before or tissue is None or before is None:
             return
+        self._turns.finish()
         self._tissue = tissue
         depth = tissue.section_z
         for section in [s for s in self._sections.values() if not s.virtual]:
@@ -282,6 +299,7 @@ class Stack(Layout):
 
     def _on_results(self, anew: bool = False) -> None:
         """Bring virtual sections that are new, drop those that are gone."""
+        self._turns.finish()
         results, before = self._session.results, list(self._sections.values())
         for section in [s for s in self._sections.values() if s.virtual]:
             result = results.get(section.name)
@@ -290,7 +308,10 @@ class Stack(Layout):
         for name, result in results.items():
             if (True, name) not in self._sections:
                 self._sections[True, name] = section = Section.of(result, name)
-                self._draw(section)
+                if self._turns.waiting:  # after those of the tissue
+                    self._turns.wait(section)
+                else:
+                    self._draw(section)
         self._arrange()
         if anew or before != list(self._sections.values()):
             self._recolour()
@@ -312,18 +333,30 @@ class Stack(Layout):
         if section.points in made and not section.virtual:
             self._place(section)  # now: on the canvas each move and each colour is drawn
             self.paint(section.points, self._values_of(section))
-        for layer in made:
-            if hidden and layer.visible:
-                layer.visible = False
-                self._unseen.append(layer)
-            viewer.add_layer(layer)
-            if isinstance(layer, Points):
-                layer.opacity = self.points_opacity
-                layer.events.visible.connect(self._on_visible)
-            elif isinstance(layer, Image):
-                layer.opacity = self.histology_opacity
-        if selected and not hidden:
-            viewer.layers.selection = selected
+        # napari selects what is added, and shows its controls: a third of the time it takes
+        quiet = (
+            viewer.layers.selection.events.blocker_all() if hidden or selected else nullcontext()
+        )
+        with quiet:
+            for layer in made:
+                if hidden and layer.visible:
+                    layer.visible = False
+                    self._unseen.append(layer)
+                if isinstance(layer, Points | Image):  # now: on the canvas it is drawn anew
+                    seen = self.points_opacity, self.histology_opacity
+                    layer.opacity = seen[isinstance(layer, Image)]
+                viewer.add_layer(layer)
+                if isinstance(layer, Points):
+                    layer.events.visible.connect(self._on_visible)
+            if hidden or selected:
+                viewer.layers.selection = selected
+
+    def _on_all_drawn(self) -> None:
+        """Place and paint what was drawn in turns as all of a stack is."""
+        self._arrange()
+        if any(section.virtual for section in self._sections.values()):
+            self._paint()
+        self._on_visible()
 
     def _drop(self, section: Section) -> None:
         self._sections.pop((section.virtual, section.name), None)
@@ -351,6 +384,7 @@ class Stack(Layout):
                 continue
             section.visible = layer.visible
             wanted = layer.visible and self.has_bar(section) and not bar_shown
+            wanted = wanted and not self._turns.waiting  # the cells first
             build.show_bar(layer, wanted)
             bar_shown = bar_shown or wanted
         self.sections_changed.emit()

@@ -147,7 +147,7 @@ class DataBox(QWidget):
             self.from_layer = layer
             if isinstance(data, str):
                 remember_about_data(data, reading=self.reading.dump())
-            self._session.set_tissue(tissue, data, config)
+            self._session.set_tissue(tissue, data, config, in_turns=True)
 
         self.about.setText("Reading …")
         self._job = job = Job(work)
