@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QLineEdit,
-    QToolButton,
+    QPushButton,
     QWidget,
 )
 
@@ -212,8 +212,8 @@ class PathField:
         self.native = QWidget()
         self._title, self._pattern = title, pattern
         self.edit = QLineEdit(value)
-        button = QToolButton()
-        button.setText("…")
+        button = QPushButton("…")
+        button.setToolTip("Choose a file")
         button.clicked.connect(self._pick)
         row = QHBoxLayout(self.native)
         row.setContentsMargins(0, 0, 0, 0)

@@ -15,7 +15,7 @@ from qtpy.QtCore import (
     Qt,
     QTimer,
 )
-from qtpy.QtWidgets import QAbstractItemView, QHBoxLayout, QLabel, QTableView, QToolButton
+from qtpy.QtWidgets import QAbstractItemView, QHBoxLayout, QLabel, QPushButton, QTableView
 
 from ..cell_pick import CellPick, same
 from ..cells import NAME, SECTION, Cells, order_of
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _HELP = "Click a cell on the canvas, or a row; with Shift, several."
 _WAIT = 40  # ms after the last change of the selection, before cells are ringed
-_WIDE = 12  # letters of a column to begin with
+_WIDE, _WIDEST = 12, 24  # letters of a column to begin with
 
 
 class CellModel(QAbstractTableModel):
@@ -167,23 +167,25 @@ class CellsWidget(TissueDock):
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setWordWrap(False)
+        self.table.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # cells differ at the end
         self.table.setMinimumHeight(200)
         self.table.setToolTip(
             "<p>Select rows to ring their cells on the canvas; click a column's name to sort by "
             "it. Double-click goes to the cell's section in the 2D view.</p>"
         )
-        letter = self.table.fontMetrics().averageCharWidth()
+        self._letter = self.table.fontMetrics().averageCharWidth()
+        self._fitted: np.ndarray | None = None  # names of the cells that columns are as wide as
         across, down = self.table.horizontalHeader(), self.table.verticalHeader()
         if across is not None and down is not None:
-            across.setDefaultSectionSize(_WIDE * letter)
+            across.setDefaultSectionSize(_WIDE * self._letter)
+            across.setResizeContentsPrecision(0)  # the rows in sight, not a million
             across.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
             down.setDefaultSectionSize(self.table.fontMetrics().height() + 4)
             down.hide()
         self.table.setSortingEnabled(True)
         self.told = QLabel(_HELP)
         self.told.setWordWrap(True)
-        self.clear = QToolButton()
-        self.clear.setText("Clear")
+        self.clear = QPushButton("Clear")
         self.clear.setToolTip("Pick no cell")
         row = QHBoxLayout()
         row.addWidget(self.told, 1)
@@ -191,7 +193,8 @@ class CellsWidget(TissueDock):
         self.title = heading("Cells")
         self.column.addWidget(self.title)
         self.column.addLayout(row)
-        self.column.addWidget(self.table, 1)
+        self.column.addWidget(self.table, 1000)
+        self.column.addStretch(1)  # while there is no table
         self.clear.clicked.connect(lambda: self.pick.pick(np.zeros(0, np.int64)))
         self.table.doubleClicked.connect(self._go_to)
         chosen = self.table.selectionModel()
@@ -226,7 +229,19 @@ class CellsWidget(TissueDock):
 
     def _on_cells(self) -> None:
         self._anew(lambda: self.model.set_cells(self.pick.cells, self.session.stack.colouring))
+        self._fit()
         self._tell()
+
+    def _fit(self) -> None:
+        """Make the first columns as wide as their words, once: then they are the user's."""
+        tissue = self.session.tissue
+        if tissue is None or tissue.names is self._fitted:
+            return
+        self._fitted = tissue.names
+        for column in range(min(3, self.model.columnCount())):
+            self.table.resizeColumnToContents(column)
+            width = self.table.columnWidth(column)
+            self.table.setColumnWidth(column, min(width, _WIDEST * self._letter))
 
     def _on_colours(self) -> None:
         stack, cells = self.session.stack, self.pick.cells

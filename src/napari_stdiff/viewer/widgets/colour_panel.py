@@ -14,8 +14,8 @@ from qtpy.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QLabel,
+    QPushButton,
     QSpinBox,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -85,8 +85,7 @@ class ColourPanel(QWidget):
             narrow(spin, 44)
             spin.setKeyboardTracking(False)
             spin.setToolTip("Percentile of the measured values at which the scale is clipped")
-        self.auto = QToolButton()
-        self.auto.setText("Auto")
+        self.auto = QPushButton("Auto")
         self.auto.setToolTip("Set the limits from the percentiles again")
         for widget in (self.colormap, self.quantity, self.low, self.high,
                        self.clip_low, self.clip_high, self.range):  # fmt: skip
@@ -171,6 +170,7 @@ class ColourPanel(QWidget):
             self.colormap.setCurrentText(stack.colormap)
             self.quantity.setCurrentIndex(0 if stack.quantity == "mean" else 1)
             self.scale.setVisible(colouring.continuous)
+            self.colormap.setVisible(not stack.second.is_on)  # two genes have colours of their own
             self.trust.refresh()
             self.imputed.refresh()
             lo, hi = stack.limits

@@ -84,7 +84,9 @@ class CostLine(QLabel):
 
 def words_of(cost: Cost) -> str:
     """Put a cost into one line."""
-    if cost.parameters >= 1e5:
+    if cost.parameters >= 1e9:
+        size = f"{cost.parameters / 1e9:.2g} billion parameters"
+    elif cost.parameters >= 1e5:
         size = f"{cost.parameters / 1e6:.2g} M parameters"
     else:
         size = f"{cost.parameters:,} parameters" if cost.parameters else "no network"

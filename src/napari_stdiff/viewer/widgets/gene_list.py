@@ -13,7 +13,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QListView,
-    QToolButton,
+    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -97,8 +97,7 @@ class GeneList(QWidget):
         self.message.setWordWrap(True)
         self.ticked = QLabel()
         self.ticked.setWordWrap(True)
-        self.clear = QToolButton()
-        self.clear.setText("Clear")
+        self.clear = QPushButton("Clear")
         self.clear.setToolTip("Tick nothing")
         top, bottom = QHBoxLayout(), QHBoxLayout()
         top.addWidget(self.search, 3)

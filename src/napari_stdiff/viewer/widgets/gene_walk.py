@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from ..gene_entries import Entry, Pasted
 
@@ -31,7 +31,7 @@ class GeneWalk(QWidget):
         super().__init__()
         self._entries: Sequence[Entry] = ()
         self._at = 0
-        self.before, self.next, self.end = QToolButton(), QToolButton(), QToolButton()
+        self.before, self.next, self.end = (QPushButton() for _ in range(3))
         for button, sign, tip in (
             (self.before, "◀", "The one before it in the list (Page up)"),
             (self.next, "▶", "The next one of the list (Page down)"),

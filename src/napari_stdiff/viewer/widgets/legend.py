@@ -13,9 +13,9 @@ from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
+    QPushButton,
     QScrollArea,
     QSizePolicy,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -96,8 +96,7 @@ class Legend(QWidget):
         self.keep.setToolTip(
             "Keep these cells hidden when sections are coloured by a gene or another annotation"
         )
-        self.all = QToolButton()
-        self.all.setText("Show all")
+        self.all = QPushButton("Show all")
         self.marks = QLabel()
         self.marks.setWordWrap(True)
         self.marks.setTextFormat(Qt.TextFormat.RichText)
@@ -146,7 +145,7 @@ class Legend(QWidget):
             parts.append("faded: less to be trusted")
         if colouring.kind != "label" and has_unknown(stack):
             parts.append(f"<span style='color:{UNKNOWN}'>■</span> no value")
-        self.marks.setText(" &nbsp; ".join(parts))
+        self.marks.setText("<br>".join(parts))
         self.marks.setVisible(bool(parts))
 
     def _show_hidden(self, stack: Stack) -> None:

@@ -13,7 +13,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -44,6 +43,7 @@ _WAYS: tuple[tuple[Drawing, str, str], ...] = (
     ),
 )
 _NO_OUTLINES = "The cells of this tissue have no outlines: its table annotates no labels element"
+_NO_GENE = "Colour the sections by a gene for a heat map, a second gene, or maps side by side."
 _NO_NUMBERS = "A heat map shows numbers: colour the sections by a gene first"
 
 
@@ -64,14 +64,11 @@ class OverlayPanel(QWidget):
         self.pixel.setRange(0.0, 1e9)
         self.pixel.setKeyboardTracking(False)
         narrow(self.pixel, 80)
-        self.auto = QToolButton()
-        self.auto.setText("Auto")
+        self.auto = QPushButton("Auto")
         self.auto.setToolTip("Half the distance from a cell to its neighbours")
         self.search = SearchBox(recents)
-        self.search.setPlaceholderText("None; type a gene")
         self.search.setToolTip("A second gene, shown with the first, each in a colour of its own")
-        self.clear = QToolButton()
-        self.clear.setText("✕")
+        self.clear = QPushButton("✕")
         self.clear.setToolTip("Show the first gene alone")
         self.legend = TwoGeneLegend()
         self.alone, self.several = QPushButton("Off"), QPushButton("Maps side by side")
@@ -148,6 +145,7 @@ class OverlayPanel(QWidget):
         second = stack.second
         first = stack.colouring.kind == "gene"
         self.search.setEnabled(first or bool(second.name))
+        self.search.setPlaceholderText("None; type a gene" if first else "after a first gene")
         self.search.show_name(second.name)
         self.clear.setVisible(bool(second.name))
         self._form.setRowVisible(self.legend, second.is_on)
@@ -155,6 +153,8 @@ class OverlayPanel(QWidget):
             self.legend.show_genes(stack.colouring.name, stack.limits, second)
         elif second.name:
             self._say(second.why_not)
+        elif not numbers and not stack.heat.shown:
+            self._say(_NO_GENE)
         self._show_maps()
 
     def _show_maps(self) -> None:

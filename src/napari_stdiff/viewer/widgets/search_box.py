@@ -13,7 +13,7 @@ from ..cover import two_digits
 from ..gene_entries import Hit, Pasted
 from ..gene_index import GeneIndex
 from ..recents import Recents
-from .badges import badge_icon, badge_words
+from .badges import badge_icon, badge_words, glass_icon
 from .status_row import STATUS, StatusRow
 
 SHOWN = 100  # rows of a search
@@ -100,6 +100,7 @@ class SearchBox(QLineEdit):
         self._before = ""
         self._watched: list[QWidget] = []
         self.setPlaceholderText("Gene or annotation")
+        self.addAction(glass_icon(), QLineEdit.ActionPosition.LeadingPosition)
         self.setToolTip(
             "<p>Type a few letters of a gene or an annotation, choose with the arrows, press "
             "Enter. Typing errors are forgiven.</p><p>Paste a list of genes (commas, spaces or "

@@ -37,6 +37,7 @@ class StackWidget(TissueDock):
         self.sections = SectionList(self.session)
         self.moving = AdjustPanel(self.session)
         self.moving_fold = Folded("Move a section", self.moving)
+        self.moving_fold.button.toggled.connect(self._on_unfolded)
         self.moving.failed.connect(self.fail)
         self.moving.adjust.changed.connect(self._on_hands)
         self.moving.stored.chosen.connect(self.data.read_in)
@@ -112,6 +113,10 @@ class StackWidget(TissueDock):
     def _on_picked(self, name: str) -> None:
         if self.moving.canvas.is_on:
             self.moving.adjust.choose(name)
+
+    def _on_unfolded(self, unfolded: bool) -> None:
+        if unfolded:  # it stands at the end of a long dock
+            self.bring_into_sight(self.moving_fold)
 
     def _on_export(self) -> None:
         FigureDialog(self.session).exec()

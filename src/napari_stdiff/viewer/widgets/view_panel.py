@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from qtpy.QtCore import QSize, Qt, Signal
-from qtpy.QtGui import QBrush, QColor
+from qtpy.QtCore import QEvent, QSize, Qt, Signal
+from qtpy.QtGui import QBrush
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QAbstractSpinBox,
@@ -28,6 +28,7 @@ from ..fields import NoWheel, PlainSpinBox, tame
 from ..layers import IMPUTED
 from ..session import Session
 from ..stack import HEIGHT
+from .ink import readable
 
 _KEY = Qt.ItemDataRole.UserRole
 
@@ -122,7 +123,9 @@ class ViewPanel(QWidget):
         self.point_size = ValueSlider(0.2, 4.0, log=True, suffix=" ×")
         self.point_size.setToolTip("Size of the points; 1 ×: neighbours just touch")
         self.points = ValueSlider(0.0, 1.0)
+        self.points.setToolTip("How opaque the cells are; 0: out of sight")
         self.histology = ValueSlider(0.0, 1.0)
+        self.histology.setToolTip("How opaque the histology is; 0: out of sight")
         self.beside = QCheckBox("Virtual beside measured")
         self.beside.setToolTip(
             "Where a virtual section has the depth of a measured one, put it beside it, so that "
@@ -151,7 +154,7 @@ class ViewPanel(QWidget):
         self._form.addRow("z stretch", self.spacing)
         self._form.addRow("Explode", self.explode)
         self._form.addRow("Point size", self.point_size)
-        self._form.addRow("Points", self.points)
+        self._form.addRow("Point opacity", self.points)
         self._form.addRow("Histology", self.histology)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -239,7 +242,16 @@ class SectionList(QTreeWidget):
         said = f"{kind}, showing {shown}" if section.covered else kind
         for column in range(self.columnCount()):
             item.setToolTip(column, f"{section.name}: {len(section.coords):,} {said}")
-        item.setForeground(2, QBrush(QColor(look.colour)) if section.covered else _plain(section))
+        own = QBrush(readable(section.look.colour, self)) if section.virtual else QBrush()
+        shown_as = QBrush(readable(look.colour, self)) if section.covered else own
+        for column, ink in enumerate((own, own, shown_as)):
+            item.setForeground(column, ink)
+
+    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802
+        """Keep rows readable when the theme changes."""
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.StyleChange and self._rows:
+            self.refresh()
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return room for the header and two to nine rows."""
@@ -278,16 +290,9 @@ class SectionList(QTreeWidget):
         stack.go_to(section)
 
 
-def _plain(section: Section) -> QBrush:
-    """Return the colour of a row that shows what its section is; the theme's where measured."""
-    return QBrush(QColor(section.look.colour)) if section.virtual else QBrush()
-
-
 def _row_of(section: Section) -> QTreeWidgetItem:
     kind = section.look.word
     item = QTreeWidgetItem([section.name, f"{section.z:.4g}", kind])
     item.setData(0, _KEY, (section.virtual, section.name))
     item.setTextAlignment(1, Qt.AlignmentFlag.AlignRight)
-    for column in range(3):
-        item.setForeground(column, _plain(section))
     return item
