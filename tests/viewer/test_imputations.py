@@ -63,6 +63,21 @@ def layers(viewer: ViewerModel, role: str) -> list[Any]:
     return [layer for layer in found if layer.visible or role != "imputed"]
 
 
+def test_points_stay_out_of_sight_below_a_heat_map(session: Session, small_tissue: Tissue) -> None:
+    session.imputations.keep(imputed(small_tissue))
+    stack = session.stack
+    stack.colour_by("gene", "Gad1")
+    stack.set_view("imputed")
+    stack.set_drawing("heat")
+    stack.flip()  # the layers of imputed cells go; those of measured ones must not come back
+    for section in stack.sections:
+        assert section.heat is not None
+        assert section.heat.visible
+        assert not section.points.visible
+    stack.set_drawing("points")
+    assert all(section.points.visible for section in stack.sections)
+
+
 def test_measured_values_are_shown_until_imputed_ones_are_asked_for(
     viewer: ViewerModel, session: Session, small_tissue: Tissue
 ) -> None:

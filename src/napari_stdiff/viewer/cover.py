@@ -103,7 +103,7 @@ def uncover(sections: Iterable[Section], viewer: Any, keep: bool = False) -> Non
         if section.points is None:  # the user took it away meanwhile
             section.visible = False
         if section.points is not None:
-            section.points.visible = section.visible
+            section.points.visible = section.visible and not section.hides(section.points)
         hand_over(viewer, cover, section.points)
         for layer in (cover, twin):
             if layer is not None and kept:

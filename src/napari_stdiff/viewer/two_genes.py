@@ -218,7 +218,9 @@ class TwoGenes:
         """What the colours show, in a few words."""
         first, second, scheme = self._stack.colouring, self.colouring, self.scheme
         names = [f"{c.name}{' (predicted)' if c.result else ''}" for c in (first, second)]
-        return f"{names[0]} · {scheme.first}\n{names[1]} · {scheme.second}; white where both are"
+        return (
+            f"{names[0]} · {scheme.first}\n{names[1]} · {scheme.second}; white where both are high"
+        )
 
 
 def colormap_of(colours: tuple[tuple[float, float, float, float], ...]) -> Colormap:
