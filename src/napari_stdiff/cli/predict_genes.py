@@ -80,7 +80,7 @@ def predict_genes(
     name: Annotated[
         str,
         _EMPTY,
-        Parameter(group=_OUT, help="Name of the new table; left away, genes_<method>."),
+        Parameter(group=_OUT, help="Name of the new table; left away, genes_METHOD."),
     ] = "",
     screenshot: Screenshot = "",
     show: Show = False,
