@@ -6,7 +6,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 STAMP := .venv/.installed
 DISPLAYED := scripts/with-display.sh
-# processes that share out the tests; what opens a window stays in one of them
+# processes that share out the tests, file by file; a crash in one ends the run, it would hang
 WORKERS ?= 2
 
 .PHONY: help setup system test lint pytest demo docs-pictures clean
@@ -38,7 +38,7 @@ lint: $(STAMP) ## ruff, mypy, import layers, napari manifest
 	.venv/bin/npe2 validate napari-stdiff --imports
 
 pytest: $(STAMP) ## the tests alone; say ARGS="-k name" to choose
-	$(DISPLAYED) $(PY) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	$(DISPLAYED) $(PY) -m pytest -n $(WORKERS) --max-worker-restart 0 $(ARGS)
 
 demo: $(STAMP) ## cut a virtual section through the simulated tissue and look at it
 	$(DISPLAYED) $(PY) scripts/demo.py

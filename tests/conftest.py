@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +45,49 @@ settings.load_profile("project")
 _REAL_DATA = _ROOT.parent / "shared" / "data"
 _WINDOW_FIXTURES = {"make_napari_viewer", "make_napari_viewer_proxy", "qapp", "qtbot"}
 
+# Whether every process of tests has a display of its own: the one of a desktop is shared.
+_OWN_DISPLAYS = "STDIFF_VIRTUAL_DISPLAY" in os.environ
+
+# The number of its display is what the server writes; it goes when `cat` does, that is when the
+# process which holds the other end of its input has ended, however it ended.
+_DISPLAY_SERVER = """
+Xvfb -displayfd 1 -screen 0 1600x1200x24 -nolisten tcp &
+exec >/dev/null; cat; kill $!; wait"""
+_servers: list[subprocess.Popen[bytes]] = []
+_passed_over: dict[str, int] = {}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Give every process of tests a display of its own, where the display is a virtual one."""
+    if not _OWN_DISPLAYS:
+        return
+    server = subprocess.Popen(
+        ["sh", "-c", _DISPLAY_SERVER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    _servers.append(server)
+    assert server.stdout is not None
+    number = server.stdout.readline().decode().strip()
+    if not number:
+        raise pytest.UsageError("Xvfb did not start; see what `Xvfb -displayfd 1` says.")
+    node.workerinput["display"] = f":{number}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Use the display that was given to this process: no window is open yet."""
+    given: dict[str, str] = getattr(config, "workerinput", {})
+    if "display" in given:
+        os.environ["DISPLAY"] = given["display"]
+
+
+def pytest_unconfigure() -> None:
+    """End the displays that this process started."""
+    while _servers:
+        _servers.pop().communicate()
+
 
 def _has_display() -> bool:
     if sys.platform in ("darwin", "win32"):
@@ -54,22 +100,55 @@ def _opens_window(item: pytest.Item) -> bool:
     return bool(opens) or item.get_closest_marker("viewer") is not None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Share out files over processes, and skip what opens a window where none can be opened.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share out whole files over processes; what opens a window is one share on one display.
 
-    Tests with a window stay in one process, so that they do not take the focus from each other.
-    Without a display Qt would abort the whole run.
+    There tests would take the focus from each other. (`--dist loadgroup` would do it by a mark,
+    but xdist 3.8 shares out single tests, without a word, under pytest 9.2.)
     """
-    for item in items:
-        item.add_marker(
-            pytest.mark.xdist_group("window" if _opens_window(item) else item.path.name)
-        )
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "window" if not _OWN_DISPLAYS and _may_open_window(file) else file
+
+    config.option.loadscopereorder = False  # in the order of the collection, long ones first
+    return ByFile(config, log)
+
+
+@cache
+def _may_open_window(file: str) -> bool:
+    text = (_ROOT / file).read_text(encoding="utf-8")
+    return any(word in text for word in (*_WINDOW_FIXTURES, "mark.viewer"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what opens a window where none can be opened: Qt would abort the whole run.
+
+    In processes that share the tests such files come first: they take longest.
+    """
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: not _may_open_window(item.nodeid.split("::")[0]))
     if _has_display():
         return
     skip = pytest.mark.skip(reason="there is no display; `make test` provides one with xvfb-run")
     for item in items:
         if _opens_window(item):
             item.add_marker(skip)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Let the search for garbage pass over what was imported, which never becomes garbage.
+
+    napari searches at every layer that is removed: half a second with torch and scanpy loaded.
+    """
+    if len(sys.modules) > 50 + _passed_over.get("modules", 0):
+        gc.collect()  # what the last test left is not passed over
+        gc.freeze()
+        _passed_over["modules"] = len(sys.modules)
 
 
 @pytest.fixture(scope="session")
