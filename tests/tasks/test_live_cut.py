@@ -69,6 +69,37 @@ def test_a_kept_cut_is_the_one_that_was_looked_at(tissue: Tissue) -> None:
         assert np.corrcoef(coarse, refined[there])[0, 1] > 0.85, gene
 
 
+def test_the_spread_of_near_cells_is_that_of_the_mixture(tissue: Tissue) -> None:
+    cut = LiveCut(tissue)
+    step = 1.0 * (tissue.section == "s2")  # one section says 0, the other 1
+    for z in (12.0, 15.0, 18.0):
+        share = cut.pair(z).weight(z)
+        wanted = np.sqrt(share * (1 - share))
+        np.testing.assert_allclose(cut.spread(z, step, "step"), wanted, atol=1e-5)
+    values = np.full(tissue.n_cells, 2.5)
+    np.testing.assert_allclose(cut.spread(13.0, values), 0.0, atol=1e-3)
+    assert np.isnan(cut.spread(14.0, np.full(tissue.n_cells, np.nan))).all()
+
+
+def test_the_spread_is_that_of_the_section_that_is_kept(
+    tissue: Tissue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_cut, "_CHUNK", 7)  # draws do not depend on how cells are parted
+    cut, z = LiveCut(tissue), 14.0
+    there = cut.pair(z).lines.there(cut.pair(z).weight(z))
+    config = InterpolateConfig(at=z, cells="lines", effort="quick")
+    kept = interpolate(tissue, config=config).prediction.std
+    assert kept is not None
+    mean = cut.refined(z, "gene1", Monitor())
+    for gene in ("gene1", "gene6"):
+        column = int(np.flatnonzero(tissue.genes == gene)[0])
+        refined = cut.refined(z, gene, Monitor(), "std")[there]
+        np.testing.assert_allclose(refined, kept[:, column], rtol=1e-4, atol=1e-5)
+        coarse = cut.spread(z, values_of(tissue, gene))[there]
+        assert 0.5 < coarse.mean() / refined.mean() < 2.0
+    np.testing.assert_array_equal(cut.refined(z, "gene1", Monitor()), mean)
+
+
 def test_another_gene_at_the_same_depth_costs_nothing(
     tissue: Tissue, monkeypatch: pytest.MonkeyPatch
 ) -> None:

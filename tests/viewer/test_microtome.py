@@ -144,7 +144,7 @@ def test_refining_gives_way_to_a_move(
 ) -> None:
     began, drawn = threading.Event(), []
 
-    def endless(cut: LiveCut, z: float, gene: str, monitor: Monitor) -> module.Picture:
+    def endless(cut: LiveCut, z: float, gene: str, monitor: Monitor, _: str) -> module.Picture:
         began.set()
         while True:
             monitor.check()

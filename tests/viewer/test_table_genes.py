@@ -174,7 +174,7 @@ def test_the_microtome_averages_it(session: Session) -> None:
     depths = sorted(session.tissue.section_z.values())
     picture = coarse_picture(make_cut(session.tissue), sum(depths[:2]) / 2, stack.colouring)
     assert np.isfinite(picture.values).all()
-    assert "from the table tangram" in why_rough(stack.colouring, session.tissue, picture)
+    assert "a gene of another table" in why_rough(stack.colouring, session.tissue, picture)
 
 
 def test_a_result_of_an_earlier_session_comes_back_with_its_badge_and_once(

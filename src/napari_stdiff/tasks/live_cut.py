@@ -1,8 +1,9 @@
 """A virtual section that follows a slider: coarse in milliseconds, refined where it rests.
 
 Coarse values are averages of near cells of the same type in the two parent sections, mixed by
-lambda; refined ones are the means of stDiffusion without its network (effort quick). Both are at
-the same cells, and a section that is kept has its cells there, too (``cells="lines"``).
+lambda; refined ones are the means of stDiffusion without its network (effort quick). Spreads are
+those of the near cells, and of its draws. All are at the same cells, and a section that is kept
+has its cells there, too (``cells="lines"``).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import Literal
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -29,6 +31,8 @@ from .config import InterpolateConfig
 from .fitted import fitted, is_kept
 from .lines import Lines
 from .placement import parents, side_of
+
+Quantity = Literal["mean", "std"]
 
 NEAR = 30  # cells of each parent that are averaged
 LONGEST = 120.0  # seconds of a fit that is done without being asked
@@ -103,7 +107,8 @@ class LiveCut:
         self._code = label_codes(tissue.cell_type, self.types, tissue.n_cells)
         self._trees = SectionTrees(tissue.coords, tissue.section, self._code)
         self._pairs: dict[tuple[str, str], Pair] = {}
-        self._refined: tuple[float, np.ndarray, np.ndarray] | None = None  # z, genes, means
+        # quantity -> z, genes, values
+        self._refined: dict[Quantity, tuple[float, np.ndarray, np.ndarray]] = {}
         self._model: Method | None = None
         self._lock = Lock()
 
@@ -175,6 +180,21 @@ class LiveCut:
         share = np.float32(pair.weight(z))
         return np.asarray((1 - share) * found[0] + share * found[1], dtype=np.float32)
 
+    def spread(self, z: float, values: np.ndarray, key: Hashable = None) -> np.ndarray:
+        """Return (lines,) float32 standard deviation of the near cells of both parents.
+
+        Of the mixture that :meth:`coarse` is the mean of.
+
+        Parameters
+        ----------
+        z, values, key
+            As :meth:`coarse` takes them.
+        """
+        values = np.asarray(values, np.float64)
+        mean = self.coarse(z, values, None if key is None else (key, "mean"))
+        square = self.coarse(z, values**2, None if key is None else (key, "square"))
+        return np.asarray(np.sqrt(np.maximum(square - mean**2, 0.0)), np.float32)
+
     def labels(self, z: float, labels: np.ndarray) -> np.ndarray:
         """Return (lines,) labels at depth `z`: that of the cell at the nearer end of each line.
 
@@ -211,10 +231,13 @@ class LiveCut:
             self._model = fitted(self.tissue, self.config, monitor)[0]
         return self._model
 
-    def refined(self, z: float, gene: str, monitor: Monitor) -> np.ndarray:
-        """Return (lines,) float32 expected expression of `gene` at depth `z`.
+    def refined(
+        self, z: float, gene: str, monitor: Monitor, quantity: Quantity = "mean"
+    ) -> np.ndarray:
+        """Return (lines,) float32 expected expression of `gene` at depth `z`, or its spread.
 
-        What :func:`napari_stdiff.interpolate` predicts there with ``effort="quick"``.
+        What :func:`napari_stdiff.interpolate` predicts there with ``effort="quick"``; the spread
+        is that of as many draws as it makes unless it is told otherwise.
 
         Parameters
         ----------
@@ -224,6 +247,8 @@ class LiveCut:
             A gene of the tissue.
         monitor
             Asked, some hundred times a section, whether to go on.
+        quantity
+            "mean" or "std".
 
         Returns
         -------
@@ -241,20 +266,27 @@ class LiveCut:
         pair = self.pair(z)
         there = pair.lines.there(pair.weight(z))
         out = np.full(len(pair.lines), np.nan, np.float32)
-        kept = self._refined
+        kept = self._refined.get(quantity)
         if kept is None or kept[0] != z or int(column[0]) not in kept[1]:
-            kept = self._predict(pair, z, there, int(column[0]), monitor)
-            self._refined = kept
+            kept = self._predict(pair, z, there, int(column[0]), monitor, quantity)
+            self._refined[quantity] = kept
         out[there] = kept[2][:, int(np.flatnonzero(kept[1] == column[0])[0])]
         return out
 
     def _predict(
-        self, pair: Pair, z: float, there: np.ndarray, gene: int, monitor: Monitor
+        self,
+        pair: Pair,
+        z: float,
+        there: np.ndarray,
+        gene: int,
+        monitor: Monitor,
+        quantity: Quantity,
     ) -> tuple[float, np.ndarray, np.ndarray]:
         """Predict all genes, so that another one costs nothing; where they are many only one."""
         with monitor.stage("Learning the tissue", 0.7):
             model = self.fit(monitor)
         query = self._cells(pair, z, there)
+        draws = InterpolateConfig().draws if quantity == "std" else 0
         model.configure(self.config)
         n, genes = query.n_cells, np.arange(self.tissue.n_genes)
         if n * len(genes) > _VALUES_KEPT:
@@ -265,8 +297,10 @@ class LiveCut:
                 monitor.step(start, n)
                 some = slice(start, start + _CHUNK)
                 types = None if query.cell_type is None else query.cell_type[some]
-                part = model.sample(Query(query.coords[some], types), 0, Monitor())
-                out[some] = part.mean[:, genes]
+                part = model.sample(Query(query.coords[some], types), draws, Monitor())
+                held = part.std if quantity == "std" else part.mean
+                assert held is not None  # of several draws
+                out[some] = held[:, genes]
         return z, genes, out
 
     def _cells(self, pair: Pair, z: float, there: np.ndarray) -> Query:

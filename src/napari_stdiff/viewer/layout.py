@@ -43,6 +43,8 @@ class Layout(Painting):
         self._tissue: Tissue | None = None
         self._sections: dict[tuple[bool, str], Section] = {}
         self._extra_depths: dict[str, list[float]] = {}
+        self._guest: float | None = None  # depth of a cut that has a place among the sections
+        self._guest_slot = (0.0, 0.0)
         self._side = 1.0
         self._width = 1.0  # of the tissue
         self._sheet_size = (1.0, 1.0)
@@ -101,6 +103,20 @@ class Layout(Painting):
             self._extra_depths[owner] = list(depths)
             self._arrange()
 
+    def make_place(self, z: float | None) -> None:
+        """Leave a place among sections that are spread for a cut at depth `z`; None for none."""
+        before, self._guest = self._guest, z
+        depths = [section.z for section in self._sections.values()]
+        at = [None if g is None else sum(depth < g for depth in depths) for g in (before, z)]
+        if self.explosion and at[0] != at[1]:
+            self._arrange()
+
+    def place_at(self, z: float) -> np.ndarray:
+        """Return (3,) where on the canvas a cut at depth `z` lies: its depth, its shift y, x."""
+        flat, part = self._flatness, self.explosion
+        depth = z * self.spacing * (1.0 - flat) + flat * self._middle
+        return np.array([depth, *(part * s for s in self._guest_slot)])
+
     def _on_camera(self, _: object = None) -> None:
         """Keep points on our side of their plane, whichever side we look from."""
         side = self._side_shown()
@@ -122,7 +138,12 @@ class Layout(Painting):
         sections = self.sections
         stand_apart(sections)
         self._width = float(np.ptp(self._session.tissue.coords[:, 2])) or 1.0
-        sheet = contact_sheet(len(sections), *self._sheet_size)
+        guest = self._guest
+        sheet = contact_sheet(len(sections) + (guest is not None), *self._sheet_size)
+        if guest is not None:
+            at = sum(section.z < guest for section in sections)
+            self._guest_slot = (float(sheet[at, 0]), float(sheet[at, 1]))
+            sheet = np.delete(sheet, at, axis=0)
         with moving(self._session.viewer, [x for s in sections for x in s.layers]):
             for section, shift in zip(sections, sheet, strict=True):
                 section.slot = (float(shift[0]), float(shift[1]))
@@ -136,8 +157,7 @@ class Layout(Painting):
 
     def _place(self, section: Section) -> None:
         """Place the layers of one section."""
-        part = self.explosion
-        flat = 1.0 if part and self._session.viewer.dims.ndisplay == 2 else part
+        part, flat = self.explosion, self._flatness
         y, x = section.slot
         place_section(
             section,
@@ -146,6 +166,12 @@ class Layout(Painting):
             aside=1.15 * self._width if self.side_by_side else 0.0,
             apart=(flat, self._middle, part * y, part * x),
         )
+
+    @property
+    def _flatness(self) -> float:
+        """How flat an exploded stack lies, 0 to 1: in 2D all of it is at one depth."""
+        in_plane = self.explosion > 0 and self._session.viewer.dims.ndisplay == 2
+        return 1.0 if in_plane else self.explosion
 
     @property
     def _middle(self) -> float:

@@ -34,9 +34,10 @@ class LiveLayer:
     def __init__(self, session: Session) -> None:
         self._session = weakref.ref(session)
         self._coords = np.zeros((0, 3))
-        self._level = 0.0  # on the canvas, stretched
-        self._spacing = session.stack.spacing
+        self._spot = np.zeros(3)  # on the canvas: the stretched depth, the shift y, x
+        self._ring = np.zeros((0, 2, 3))  # the frame, at no such place
         self._busy = False
+        self._where = _where(session)
         self.points: Points | None = None
         self.frame: Vectors | None = None
         session.stack.view_changed.connect(self._place)
@@ -48,7 +49,9 @@ class LiveLayer:
         """Whether there is a live cut in sight."""
         return self.points is not None and bool(self.points.visible)
 
-    def show(self, coords: np.ndarray, values: np.ndarray) -> None:
+    def show(
+        self, coords: np.ndarray, values: np.ndarray, shown: np.ndarray | None = None
+    ) -> None:
         """Draw a cut.
 
         Its layers hold the depth at which they stand on the canvas: an own transform that changes
@@ -61,14 +64,19 @@ class LiveLayer:
             (cells, 3) z, y, x, all at one depth.
         values
             (cells,) of what the stack is coloured by: numbers, or labels.
+        shown
+            (cells,) bool, which cells are in sight; None for all.
         """
         session = self._session()
         if session is None or not len(coords):
             self.hide()
             return
         self._coords = coords
-        if not self._is_looked_at(session):
-            self._level = self._depth * session.stack.spacing
+        session.stack.make_place(self._depth)
+        spot = session.stack.place_at(self._depth)
+        if self._is_looked_at(session):
+            spot[0] = self._spot[0]
+        self._spot = spot
         for layer in self._layers:
             if not layer.visible:  # first: napari does not look at new data of hidden layers
                 layer.visible = True
@@ -77,7 +85,7 @@ class LiveLayer:
                 self._make(session)
             else:
                 self._move()
-        self.paint(values)
+        self.paint(values, shown)
         if not self._is_looked_at(session):
             self._go_there(session)
 
@@ -86,19 +94,19 @@ class LiveLayer:
         session = self._session()
         if session is None or not self.is_shown:
             return
-        level = self._depth * session.stack.spacing
-        if self._level != level:
-            self._level = level
+        spot = session.stack.place_at(self._depth)
+        if not np.array_equal(self._spot, spot):
+            self._spot = spot
             with self._alone():
                 self._move()
             self._go_there(session)
 
-    def paint(self, values: np.ndarray) -> None:
-        """Colour the cells that are drawn by (cells,) `values`."""
+    def paint(self, values: np.ndarray, shown: np.ndarray | None = None) -> None:
+        """Colour the cells that are drawn by (cells,) `values`; `shown` ones are in sight."""
         session = self._session()
         if session is None or self.points is None:
             return
-        session.stack.paint(self.points, values)
+        session.stack.paint(self.points, values, shown=shown)
         show_bar(self.points, False)
 
     def hide(self) -> None:
@@ -121,6 +129,7 @@ class LiveLayer:
                 if layer in session.viewer.layers:
                     session.viewer.layers.remove(layer)
         session.stack.set_extra_depths([], _OWNER)
+        session.stack.make_place(None)
 
     def close(self) -> None:
         """Take the layers away and listen no more."""
@@ -137,6 +146,13 @@ class LiveLayer:
         return [layer for layer in (self.frame, self.points) if layer is not None]
 
     @property
+    def _framed(self) -> np.ndarray:
+        """(dashes, 2, 3) the frame where it is now."""
+        ring = self._ring.copy()
+        ring[:, 0] += self._spot
+        return ring
+
+    @property
     def _depth(self) -> float:
         return float(self._coords[0, 0])
 
@@ -145,8 +161,10 @@ class LiveLayer:
         tissue = session.tissue
         around = self._coords if tissue is None else tissue.coords
         size = stack.point_diameter
-        self.frame = make_frame(_at(around, self._level), f"{NAME} frame", "", 2 * size)
-        self.points = make_points(_at(self._coords, self._level), NAME, "", VIRTUAL, size)
+        self.frame = make_frame(_at(around, np.zeros(3)), f"{NAME} frame", "", 2 * size)
+        self._ring = np.array(self.frame.data)
+        self.frame.data = self._framed
+        self.points = make_points(_at(self._coords, self._spot), NAME, "", VIRTUAL, size)
         self.points.opacity = stack.points_opacity
         selected = set(viewer.layers.selection)
         for layer in self._layers:
@@ -159,17 +177,15 @@ class LiveLayer:
         """Put the cells, and the frame around them, where they are now."""
         if self.points is None or self.frame is None:
             return
-        coords = _at(self._coords, self._level)
+        coords = _at(self._coords, self._spot)
         # heard of new data, napari takes the range of its sliders from all layers and cuts all of
         # them anew; the cut lies within that range
         with self.points.events.data.blocker(), self.frame.events.data.blocker():
             if not np.array_equal(self.points.data, coords):
                 self.points.data = coords
                 self.points.selected_data = set()
-            if float(self.frame.data[0, 0, 0]) != self._level:
-                ring = np.array(self.frame.data)
-                ring[:, 0, 0] = self._level
-                self.frame.data = ring
+            if not np.array_equal(self.frame.data[0], self._framed[0]):
+                self.frame.data = self._framed
 
     def _place(self) -> None:
         """Follow the stack's spacing, sizes and opacity."""
@@ -177,9 +193,11 @@ class LiveLayer:
         if session is None or self.points is None or self._busy:
             return
         stack = session.stack
-        if self._spacing != stack.spacing:
-            self._spacing = stack.spacing
+        # a 2D view of the cut stays at its level while it is dragged, until it rests
+        moved = self._spot != stack.place_at(self._depth)
+        if moved[1:].any() or (moved[0] and self._where != _where(session)):
             self.settle()
+        self._where = _where(session)
         size = stack.point_diameter * VIRTUAL.scale
         if not np.isclose(self.points.current_size, size):
             set_size(self.points, size)
@@ -187,23 +205,29 @@ class LiveLayer:
             self.points.opacity = stack.points_opacity
 
     def _is_looked_at(self, session: Session) -> bool:
-        """Whether a 2D view shows the depth at which the cut stands."""
+        """Whether a 2D view shows the depth at which the cut stands.
+
+        Where sections are spread, all of them are at one depth.
+        """
         dims = session.viewer.dims
         if not self.is_shown or dims.ndisplay != 2 or dims.ndim < 3:
             return False
-        return bool(np.isclose(dims.point[dims.ndim - 3], self._level, rtol=0, atol=1e-6))
+        return bool(np.isclose(dims.point[dims.ndim - 3], self._spot[0], rtol=0, atol=1e-6))
 
     def _on_ndisplay(self, _: object = None) -> None:
+        self._place()
         session = self._session()
         if session is not None and self.is_shown:
             self._go_there(session)
 
     def _go_there(self, session: Session) -> None:
         """Let a 2D view stop at the cut, and go there."""
-        if session.viewer.dims.ndisplay != 2:
+        stack = session.stack
+        if session.viewer.dims.ndisplay != 2 or stack.explosion:  # spread, all are in sight
             return
-        session.stack.set_extra_depths([self._level / session.stack.spacing], _OWNER)
-        session.stack.go_to(self._level / session.stack.spacing)
+        depth = float(self._spot[0]) / stack.spacing
+        stack.set_extra_depths([depth], _OWNER)
+        stack.go_to(depth)
 
     def _on_removed(self, event: object) -> None:
         if self._busy or getattr(event, "value", None) not in (self.points, self.frame):
@@ -221,6 +245,11 @@ class LiveLayer:
             self._busy = False
 
 
-def _at(coords: np.ndarray, level: float) -> np.ndarray:
-    """Return (cells, 3) places at one depth of the canvas."""
-    return np.column_stack([np.full(len(coords), level), coords[:, 1:]])
+def _at(coords: np.ndarray, spot: np.ndarray) -> np.ndarray:
+    """Return (cells, 3) places at one depth of the canvas, shifted along y and x."""
+    return np.column_stack([np.full(len(coords), spot[0]), coords[:, 1:] + spot[1:]])
+
+
+def _where(session: Session) -> tuple[float, float, int]:
+    """Return what the depths of a stack on the canvas depend on."""
+    return session.stack.spacing, session.stack.explosion, session.viewer.dims.ndisplay

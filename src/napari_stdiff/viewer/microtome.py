@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from psygnal import Signal
 from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 
 from ..compute.monitor import Monitor, Progress
 from ..tasks.placement import measured_at
-from .colors import Colouring
+from .colors import Colouring, Quantity
 from .cutting import (
     NOT_ALIGNED,
     Picture,
@@ -24,6 +25,7 @@ from .cutting import (
     leave_out,
     make_cut,
     refined_picture,
+    seen_of,
     why_rough,
 )
 from .live_layer import LiveLayer
@@ -52,14 +54,19 @@ class Shown:
         Depth.
     colouring
         What the stack shows.
+    quantity
+        Whether it shows means or spreads.
     """
 
     z: float
     colouring: Colouring
+    quantity: Quantity = "mean"
 
     def same(self, other: Shown | None) -> bool:
         """Whether both are one; colours are made anew where they change."""
-        return other is not None and other.z == self.z and other.colouring is self.colouring
+        if other is None or other.colouring is not self.colouring:
+            return False
+        return (other.z, other.quantity) == (self.z, self.quantity)
 
 
 class Microtome:
@@ -182,7 +189,7 @@ class Microtome:
             self._stir()
             self._go()
         elif self.layer.points is not None and self._picture is not None:
-            self.layer.paint(self._picture.values)
+            self.layer.paint(self._picture.values, self._in_sight(self._shown.z))
 
     def _on_removed(self) -> None:
         self._removed = True
@@ -210,7 +217,7 @@ class Microtome:
         if self._in_place(session):
             self._rest_work(session, tissue, None)
             return
-        wanted = Shown(self.z, session.stack.colouring)
+        wanted = Shown(self.z, session.stack.colouring, session.stack.quantity)
         if wanted.same(self._shown):
             self._rest_work(session, tissue, wanted)
         elif self._front is None:
@@ -226,8 +233,9 @@ class Microtome:
             return False
         self._shown = None
         self.layer.hide()
-        if session.viewer.dims.ndisplay == 2 and self._resting is False:
-            session.stack.go_to(z if kept else self._depths[name])
+        stack = session.stack
+        if session.viewer.dims.ndisplay == 2 and not self._resting and not stack.explosion:
+            stack.go_to(z if kept else self._depths[name])
         if kept:
             self._say("kept", f"This cut is kept as {name}.")
         else:
@@ -236,11 +244,11 @@ class Microtome:
 
     def _start_front(self, tissue: Tissue, wanted: Shown) -> None:
         """Cut coarsely."""
-        colouring = wanted.colouring
+        colouring, quantity = wanted.colouring, wanted.quantity
 
         def work(monitor: Monitor) -> tuple[LiveCut, Picture]:
             cut = self._cut or make_cut(tissue)
-            return cut, coarse_picture(cut, wanted.z, colouring)
+            return cut, coarse_picture(cut, wanted.z, colouring, quantity)
 
         def done(found: tuple[LiveCut, Picture]) -> None:
             self._cut = found[0]
@@ -267,8 +275,16 @@ class Microtome:
         if session.stack.colouring is not wanted.colouring:
             return  # stale: its values mean something else
         self._shown, self._picture = wanted, picture
-        self.layer.show(picture.coords, picture.values)
+        self.layer.show(picture.coords, picture.values, self._in_sight(wanted.z))
         self.drawn.emit()
+
+    def _in_sight(self, z: float) -> np.ndarray | None:
+        """Return (cells,) bool, which cells the legend leaves in sight; None for all."""
+        session = self._session()
+        sifted = None if session is None else session.stack.sifted
+        if session is None or sifted is None or self._cut is None:
+            return None
+        return seen_of(self._cut, z, sifted.measured, session.stack.filter)
 
     def _tell(self, wanted: Shown, picture: Picture) -> None:
         """Say what a coarse cut is, and what will come of it."""
@@ -276,11 +292,13 @@ class Microtome:
         if session is None:
             return
         aside = "" if picture.aligned else NOT_ALIGNED
-        final = why_rough(wanted.colouring, session.tissue, picture) or self._refused
+        tissue, quantity = session.tissue, wanted.quantity
+        final = why_rough(wanted.colouring, tissue, picture, quantity) or self._refused
         if final:
             self._say("rough", final + aside)
         else:
-            self._say("coarse", "Coarse: averages of near cells of the sections around." + aside)
+            what = "spread" if quantity == "std" else "averages"
+            self._say("coarse", f"Coarse: {what} of near cells of the sections around." + aside)
 
     def _rest_work(self, session: Session, tissue: Tissue, shown: Shown | None) -> None:
         """Start what takes longer, unless something moves or runs."""
@@ -308,16 +326,17 @@ class Microtome:
             self._update_error(session, tissue)
 
     def _refine(self, cut: LiveCut, shown: Shown) -> None:
-        gene = shown.colouring.name
+        gene, quantity = shown.colouring.name, shown.quantity
 
         def work(monitor: Monitor) -> Picture:
-            return refined_picture(cut, shown.z, gene, monitor)
+            return refined_picture(cut, shown.z, gene, monitor, quantity)
 
         def done(picture: Picture) -> None:
             if shown.same(self._shown):  # else the slider has moved on
                 self._draw(shown, picture)
                 aside = "" if picture.aligned else NOT_ALIGNED
-                self._say("refined", "Refined: predicted by stDiffusion, effort quick." + aside)
+                what = "spread predicted" if quantity == "std" else "predicted"
+                self._say("refined", f"Refined: {what} by stDiffusion, effort quick." + aside)
 
         def failed(error: Exception) -> None:
             if shown.same(self._shown):

@@ -388,14 +388,21 @@ class Painting:
         """Return (cells,) bool, which cells of a section are in sight; None for all."""
         colouring = self.colouring
         if colouring.kind != "label":
-            if not self.filter.everywhere or self._values is None:
+            sifted = self.sifted
+            if sifted is None:
                 return None
-            if self._filtered is None or self._filtered.name != self.filter.column:
-                self._filtered = self._values.colour_by(
-                    "column", self.filter.column, self._session.results
-                )
-            colouring = self._filtered
+            colouring = sifted
         return self.filter.mask(colouring.name, _values_in(colouring, section))
+
+    @property
+    def sifted(self) -> Colouring | None:
+        """The labels by which cells are kept out of sight in every colour; None where none are."""
+        if not self.filter.everywhere or self._values is None:
+            return None
+        if self._filtered is None or self._filtered.name != self.filter.column:
+            results = self._session.results
+            self._filtered = self._values.colour_by("column", self.filter.column, results)
+        return self._filtered
 
     def _sift(self) -> None:
         """Show and hide cells, their colours as they are."""

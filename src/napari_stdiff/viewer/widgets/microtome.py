@@ -142,7 +142,8 @@ class MicrotomeWidget(RunDock[InterpolateConfig]):
             return
         colouring = stack.colouring
         name = colouring.name if colouring.kind != "none" else "nothing (plain)"
-        self.gene.setText(f"Coloured by <b>{name}</b>, as the stack is.")
+        spread = " (spread)" if stack.quantity == "std" and colouring.kind == "gene" else ""
+        self.gene.setText(f"Coloured by <b>{name}</b>{spread}, as the stack is.")
         self.words.setText(cutter.words)
         self.words.setVisible(bool(cutter.words))
         self.strip.set_error(cutter.error, colouring.kind == "label")
