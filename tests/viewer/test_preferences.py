@@ -29,7 +29,9 @@ def say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     folders = SimpleNamespace(data_folder="", cache_folder="")
     folders.events = SimpleNamespace(cache_folder=SimpleNamespace(connect=heard.append))
     page = SimpleNamespace(
-        computing=SimpleNamespace(device="auto", effort="full"), folders=folders
+        computing=SimpleNamespace(device="auto", effort="full"),
+        folders=folders,
+        drawing=SimpleNamespace(most_drawn=300_000),
     )
     monkeypatch.setattr(module, "_settings", lambda: page)
     monkeypatch.setattr(module, "_heard", [])

@@ -85,6 +85,8 @@ class Section:
         (cells,) in 0 to 1, how far to trust each cell; None where all are drawn in full.
     facts
         Name -> (cells,) what is told of the cell under the mouse.
+    drawn
+        (cells,) bool, which cells are drawn while too many are in sight; None for all.
     beside
         How many widths to the right it stands, because its depth is taken.
     slot
@@ -118,6 +120,7 @@ class Section:
     generated: bool = False
     trust: np.ndarray | None = None
     facts: Mapping[str, np.ndarray] = field(default_factory=dict)
+    drawn: np.ndarray | None = None
 
     @classmethod
     def of(cls, result: VirtualSection, name: str) -> Section:

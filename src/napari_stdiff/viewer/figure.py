@@ -114,7 +114,7 @@ def take(session: Session, resolution: float) -> Picture:
     viewer = session.viewer
     camera = build.camera_of(viewer)
     flat, width, zoom = viewer.dims.ndisplay == 2, _canvas_width(viewer), float(camera.zoom)
-    with _bare(session), _written(viewer, resolution):
+    with session.stack.crowd.lifted(), _bare(session), _written(viewer, resolution):
         camera.zoom = zoom * resolution  # napari makes the canvas larger, not what is on it
         try:
             pixels = np.asarray(viewer.screenshot(canvas_only=True, scale=resolution, flash=False))

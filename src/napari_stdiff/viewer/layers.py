@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 import numpy as np
 from napari.layers import Image, Layer, Points, Vectors
@@ -79,6 +79,8 @@ class State(TypedDict):
     role: str
     section: str
     virtual: bool
+    # (cells,) bool of points: which are drawn while there are too many (`crowd`); None for all
+    drawn: NotRequired[np.ndarray | None]
 
 
 def state_of(layer: Layer) -> State | None:
@@ -358,12 +360,17 @@ def mark(layer: Points, filled: np.ndarray) -> None:
 def show_cells(layer: Points, shown: np.ndarray | None) -> None:
     """Show the cells of `layer` where (cells,) `shown` is True, or all where it is None.
 
-    Those that are hidden have no size either: in 3D napari draws what is not shown.
+    Those that are hidden have no size either: in 3D napari draws what is not shown. Of many
+    cells, some may not be drawn (`crowd`).
     """
+    state = state_of(layer)
+    drawn = None if state is None else state.get("drawn")
     wanted = np.ones(len(layer.data), bool) if shown is None else shown
+    wanted = wanted if drawn is None else wanted & drawn
     if not np.array_equal(layer.shown, wanted):
         diameter = float(np.max(layer.size, initial=0.0)) or float(layer.current_size)
-        layer.shown = wanted
+        with layer.events.set_data.blocker():  # it is drawn with its sizes
+            layer.shown = wanted
         set_size(layer, diameter)
 
 

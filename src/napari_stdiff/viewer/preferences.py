@@ -31,12 +31,15 @@ class Preferences:
         Where dialogs begin; "" is where napari was started.
     cache_folder
         Where models and samples are kept; "" is the user's folder for caches.
+    most_drawn
+        How many cells in sight are drawn at most; of more, a share is.
     """
 
     device: str = "auto"
     effort: str = "full"
     data_folder: str = ""
     cache_folder: str = ""
+    most_drawn: int = 300_000
 
 
 def preferences() -> Preferences:
@@ -49,6 +52,7 @@ def preferences() -> Preferences:
         effort=str(settings.computing.effort),
         data_folder=_folder(settings.folders.data_folder),
         cache_folder=_folder(settings.folders.cache_folder),
+        most_drawn=max(int(settings.drawing.most_drawn), 1),
     )
 
 

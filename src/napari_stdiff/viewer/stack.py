@@ -14,6 +14,7 @@ from . import layers as build
 from .arrange import Section, make_layers, nice_spacing, reach
 from .colors import Colouring, Values
 from .cover import KEY
+from .crowd import Crowd
 from .layout import Layout
 from .placing import removing, transform, unsliced
 from .quad import Quad
@@ -44,6 +45,7 @@ class Stack(Layout):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._unseen: list[Layer] = []
+        self.crowd = Crowd(self, session.viewer)
         self._turns = Turns(self._draw, self._on_all_drawn)
         self.in_turns = False  # whether the next tissue is drawn a section at a time
         self._size = 1.0
@@ -51,6 +53,8 @@ class Stack(Layout):
         self.points_opacity = 1.0
         self.histology_opacity = 1.0
         viewer = session.viewer
+        self.sections_changed.connect(self._tell_crowd)
+        self.view_changed.connect(self.crowd.later)
         self.quad = Quad(session, self._cameras)  # before the stack hears of other data
         session.opened.connect(self._on_opened)
         session.tissue_changed.connect(self._on_tissue)
@@ -264,6 +268,7 @@ class Stack(Layout):
                 self.limits = self.colouring.span(self.percentiles)
         selected = set(viewer.layers.selection)
         every = self.sections
+        self.crowd.begin(every)
         at_once = 1 if self.in_turns and self._cameras.foresees else len(every)
         for section in every[:at_once]:
             self._draw(section, hidden=True)  # napari cuts all that is seen at each step
@@ -330,6 +335,7 @@ class Stack(Layout):
         viewer = self._session.viewer
         selected = set(viewer.layers.selection)
         made = make_layers(section, self._size, self.point_diameter)
+        self.crowd.thin(section)
         if section.points in made and not section.virtual:
             self._place(section)  # now: on the canvas each move and each colour is drawn
             self.paint(section.points, self._values_of(section))
@@ -350,6 +356,9 @@ class Stack(Layout):
                     layer.events.visible.connect(self._on_visible)
             if hidden or selected:
                 viewer.layers.selection = selected
+
+    def _tell_crowd(self) -> None:
+        self.crowd.follow(self._sections.values())
 
     def _on_all_drawn(self) -> None:
         """Place and paint what was drawn in turns as all of a stack is."""

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 from ..forms import Folded
 from .adjust_panel import AdjustPanel
 from .colour_panel import ColourPanel
+from .crowd_line import CrowdLine
 from .dock import heading
 from .figure_dialog import FigureDialog
 from .overlay_panel import OverlayPanel
@@ -34,6 +35,7 @@ class StackWidget(TissueDock):
         self.colours = ColourPanel(self.session)
         self.overlay = OverlayPanel(self.session, self.colours.recents)
         self.view = ViewPanel(self.session)
+        self.crowd = CrowdLine(self.session)
         self.sections = SectionList(self.session)
         self.moving = AdjustPanel(self.session)
         self.moving_fold = Folded("Move a section", self.moving)
@@ -56,6 +58,7 @@ class StackWidget(TissueDock):
             self.overlay,
             heading("View"),
             self.view,
+            self.crowd,
             heading("Sections"),
             self.sections,
             self.moving_fold,
@@ -87,6 +90,7 @@ class StackWidget(TissueDock):
             (stack.colours_changed, self._on_colours),
             (stack.view_changed, self._on_view),
             (stack.quad.changed, self.overlay.refresh),
+            (stack.crowd.changed, self.crowd.refresh),
         ]
         viewer = self._viewer()
         if viewer is not None:
@@ -98,6 +102,7 @@ class StackWidget(TissueDock):
         self.overlay.refresh_choices()
         self.sections.refresh()
         self.view.refresh()
+        self.crowd.refresh()
 
     def _on_colours(self) -> None:
         self.colours.refresh()
