@@ -218,11 +218,13 @@ def cell_at(stack: Stack, event: Any) -> tuple[Section, int] | None:
         seen = [
             pair
             for pair, off in zip(seen, away, strict=True)
-            if off <= near or not pair[0].outlined
+            if off <= near or not (pair[0].outlined or pair[0].heated)
         ]
     for section, layer in seen:
         if section.outlined:
             index = stack.cells.cell_at(section, position, direction)
+        elif section.heated:
+            index = stack.heat.cell_at(section, position, direction)
         else:
             index = layer.get_value(
                 position, view_direction=direction, dims_displayed=dims, world=True

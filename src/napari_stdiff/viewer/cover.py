@@ -13,7 +13,7 @@ from .layers import PREDICTED
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from napari.layers import Points
+    from napari.layers import Layer, Points
 
     from .arrange import Section
     from .session import Session
@@ -112,7 +112,7 @@ def uncover(sections: Iterable[Section], viewer: Any, keep: bool = False) -> Non
                 viewer.layers.remove(layer)
 
 
-def hand_over(viewer: Any, gone: Points | None, shown: Points | None) -> None:
+def hand_over(viewer: Any, gone: Layer | None, shown: Layer | None) -> None:
     """Select `shown` where `gone` was selected: napari tells of the cells of that layer alone."""
     if gone is not None and shown is not None and gone in viewer.layers.selection:
         rest = set(viewer.layers.selection) - {gone}

@@ -10,7 +10,9 @@ from psygnal import Signal
 
 from ..data.tissue import Histology
 from . import layers as build
-from .heat_grid import Grid, alpha_of, check_pixel, default_pixel, grid_of
+from .cover import hand_over
+from .heat_grid import REACH, Grid, alpha_of, check_pixel, default_pixel, grid_of
+from .heat_tell import let_tell, meets, nearest_cell, spread_of, words_of
 from .placing import transform
 
 if TYPE_CHECKING:
@@ -55,6 +57,8 @@ class HeatMaps:
         self._stack, self._session = stack, session
         self._grids: dict[tuple[bool, str], tuple[np.ndarray, Grid]] = {}
         self._pixel = 0.0
+        # section -> gene or column -> (y, x) what its pixels show
+        self._told: dict[tuple[bool, str], dict[str, np.ndarray]] = {}
         self.shown = False
 
     @property
@@ -79,6 +83,7 @@ class HeatMaps:
     def forget(self) -> None:
         """Start anew: other data is open."""
         self._grids.clear()
+        self._told.clear()
         self.shown, self._pixel = False, 0.0
 
     def show(self, shown: bool) -> None:
@@ -115,6 +120,7 @@ class HeatMaps:
             elif not self.drawn and section.heat is not None:
                 layer, section.heat = section.heat, None
                 section.set_visible(section.visible)
+                hand_over(viewer, layer, section.front)
                 if layer in viewer.layers:
                     viewer.layers.remove(layer)
 
@@ -139,6 +145,9 @@ class HeatMaps:
         at = viewer.layers.index(points) if points in viewer.layers else len(viewer.layers)
         viewer.layers.insert(at, layer)
         viewer.layers.selection = selected
+        for below in (points, section.cover):
+            hand_over(viewer, below, layer)
+        let_tell(layer, self.words_at)
         section.set_visible(section.visible)
         heard = points.events
         for event in (heard.translate, heard.affine, heard.opacity):
@@ -159,17 +168,74 @@ class HeatMaps:
             return
         stack, second = self._stack, self._stack.second
         grid = self.grid(section)
+        name = stack.colouring.name
+        told = self._told[section.virtual, section.name] = {}
         if second.is_on:
             other = second.values_of(section)
             both = np.isfinite(values) & np.isfinite(other)
             both = both if shown is None else both & shown
             mean, evidence = grid.smooth(values, both)
-            colours = second.blend(mean.ravel(), grid.mean(other, both).ravel())
+            told[second.name] = grid.mean(other, both)
+            colours = second.blend(mean.ravel(), told[second.name].ravel())
         else:
             mean, evidence = grid.smooth(values, shown)
             colours = build.colours_of(mean.ravel(), stack.limits, stack.colormap)
+        told[name] = mean
         put(section.heat, grid, colours, evidence, stack.confidence_of(section))
         follow(section.heat, section, grid)
+
+    # -- the place under the mouse ------------------------------------------------------------
+
+    def words_at(self, position: np.ndarray, direction: np.ndarray | None) -> str:
+        """Say what the heat map under the mouse shows there, the nearest to the eye; "" for none.
+
+        Parameters
+        ----------
+        position, direction
+            Where the mouse is on the canvas, and in 3D along which way the eye looks.
+        """
+        hits = []
+        for section in self._stack.sections:
+            layer = section.heat
+            found = None if layer is None else meets(layer, position, direction)
+            if layer is None or found is None or not layer.visible:
+                continue
+            at = tuple(np.round(found[0]).astype(int))
+            told = self._told.get((section.virtual, section.name), {})
+            if any(np.isfinite(means[at]) for means in told.values()):
+                hits.append((found[1], section, at))
+        if not hits:
+            return ""
+        _, section, at = min(hits, key=lambda hit: hit[0])
+        return f"{section.title}: {self._words(section, at)}; mean of near cells"
+
+    def _words(self, section: Section, at: tuple[int, ...]) -> str:
+        """Say what a pixel of a section shows."""
+        stack, grid = self._stack, self.grid(section)
+        told = self._told[section.virtual, section.name]
+        parts = []
+        for colouring in [stack.colouring, stack.second.colouring][: 1 + stack.second.is_on]:
+            is_spread = stack.quantity == "std" and (section.virtual or bool(colouring.result))
+            spread = None if is_spread else spread_of(self._session, colouring, section)
+            sure = section.trust if section.virtual else None
+            if not section.virtual and colouring.confidence is not None:
+                sure = colouring.confidence[section.rows]
+            name = f"{colouring.name} (spread)" if is_spread else colouring.name
+            values = [None if v is None else float(grid.value(v, at)) for v in (spread, sure)]
+            parts.append(words_of(name, float(told[colouring.name][at]), *values))
+        return "; ".join(parts)
+
+    def cell_at(
+        self, section: Section, position: np.ndarray, direction: np.ndarray | None
+    ) -> int | None:
+        """Return the cell of a section that is nearest to the mouse on its heat map, or None."""
+        found = None if section.heat is None else meets(section.heat, position, direction)
+        if found is None:
+            return None
+        grid = self.grid(section)
+        place = np.asarray(grid.origin) + grid.pixel * found[0]
+        reach = max(REACH * self.near, grid.pixel)
+        return nearest_cell(section.coords[:, 1:], place, self._stack.in_sight(section), reach)
 
 
 def make_heat(grid: Grid, name: str, section: Section, role: str = "heat") -> Image:

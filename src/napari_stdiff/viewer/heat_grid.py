@@ -74,6 +74,23 @@ class Grid:
             mean = np.where(evidence > 0, total / evidence, np.float32(np.nan))
         return mean.reshape(self.shape), evidence.reshape(self.shape)
 
+    def value(self, values: np.ndarray, at: tuple[int, ...]) -> float:
+        """Return the weighted mean at one pixel (y, x) alone; NaN where no cell is.
+
+        Parameters
+        ----------
+        values
+            As :meth:`mean` takes them.
+        at
+            The pixel.
+        """
+        row = int(at[0]) * self.shape[1] + int(at[1])
+        span = slice(self.weights.indptr[row], self.weights.indptr[row + 1])
+        known = np.asarray(values, np.float64)[self.weights.indices[span]]
+        weights = np.where(np.isfinite(known), self.weights.data[span], 0.0)
+        total = float(weights.sum())
+        return float(weights @ np.nan_to_num(known)) / total if total > 0 else float("nan")
+
     @property
     def affine(self) -> np.ndarray:
         """(3, 3) from pixels (y, x, 1) to the unit of the coordinates."""
