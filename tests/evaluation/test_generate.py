@@ -77,6 +77,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[tuple[Any, 
     return watch
 
 
+@pytest.mark.usefixtures("few_steps")
 @pytest.mark.parametrize("name", [m for m in interpolation_methods() if "paper" not in m])
 def test_nothing_hidden_leaks(name: str, tissue: Tissue, answers: Any) -> None:
     """The hidden cells' expression replaced by noise changes no output, to the bit."""

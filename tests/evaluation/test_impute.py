@@ -23,6 +23,7 @@ from napari_stdiff.evaluation.hidden_entries import marker_order, open_entries
 from napari_stdiff.evaluation.impute import default_entry_methods, evaluate_impute
 from napari_stdiff.evaluation.impute_config import EvaluateImputeConfig
 from napari_stdiff.evaluation.report import format_impute_report
+from napari_stdiff.methods.entries import spotdiff, spotdiff_paper, stmcdi
 from napari_stdiff.methods.entries.base import EntryMethod
 from napari_stdiff.methods.entries.registry import entry_method_class, entry_methods
 from napari_stdiff.methods.entries.settings import EntrySettings
@@ -157,6 +158,15 @@ SMALL: dict[str, Any] = {
 }
 
 
+@pytest.fixture
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train what no setting shortens for a few steps: what leaks has leaked by then."""
+    monkeypatch.setattr(spotdiff, "STEPS", 10)
+    monkeypatch.setattr(spotdiff_paper, "STEPS", 10)
+    monkeypatch.setattr(stmcdi, "_STEPS", 10)
+
+
+@pytest.mark.usefixtures("few_steps")
 @pytest.mark.parametrize("pattern", ["entries", "thinning"])
 @pytest.mark.parametrize("name", entry_methods())
 def test_no_method_sees_what_is_hidden(

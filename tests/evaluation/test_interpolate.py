@@ -60,6 +60,7 @@ def noisy(tissue: Tissue, section: str) -> Tissue:
     return replace(tissue, expression=sparse.csr_matrix(x))
 
 
+@pytest.mark.usefixtures("few_steps")
 @pytest.mark.parametrize("tier", ["A", "B"])
 @pytest.mark.parametrize("name", interpolation_methods())
 def test_nothing_hidden_leaks(
