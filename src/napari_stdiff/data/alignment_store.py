@@ -13,7 +13,7 @@ import numpy as np
 from ..compute.errors import StdiffError
 from .alignment import Alignment
 from .checks import listing
-from .elements import axes_of, centroids, systems_of, to_xyz
+from .elements import axes_of, centroids, is_flat_raster, systems_of, to_xyz
 from .images import fitting
 from .record import RunRecord
 from .result_list import list_results, record_of
@@ -188,17 +188,18 @@ def _add(alignment: Alignment, sdata: SpatialData, tissue: Tissue, system: str) 
     if alignment.moves_depth:
         for section, element in tissue.origin.elements.items():
             rise[element] += _floor(sdata, tissue, section, element)
+    entry = _entry(alignment, tissue, _kept(sdata))
+    if "z_unit" in entry:
+        depth = tissue.section_z
+        level = {e: float(depth[s]) + alignment.depths.get(s, 0.0) for e, s in belongs.items()}
+        entry["depths"] = {e: z for e, z in level.items() if is_flat_raster(sdata[e])}
+        for element in set(belongs) - set(tissue.origin.elements.values()):
+            if not _is_deep(sdata[element], base):  # transcripts, outlines: where their cells are
+                rise[element] = level[element]
     with _put_back_on_error(sdata, belongs):
         for element, section in belongs.items():
-            own = element in tissue.origin.elements.values()
-            _place(
-                sdata[element],
-                alignment.transforms[section],
-                base,
-                name,
-                rise[element] if own or _is_deep(sdata[element], base) else 0.0,
-            )
-        _write(sdata, belongs, {**_kept(sdata), name: _entry(alignment, tissue, _kept(sdata))})
+            _place(sdata[element], alignment.transforms[section], base, name, rise[element])
+        _write(sdata, belongs, {**_kept(sdata), name: entry})
     return name
 
 
@@ -213,14 +214,20 @@ def _new_store(alignment: Alignment, path: Path, tissue: Tissue, system: str) ->
     base = tissue.origin.coordinate_system
     name = free_name(system, [base])
     table = next(e for e in elements.values() if isinstance(e, AnnData))
+    entry = _entry(alignment, tissue, {})
+    depth, depths = tissue.section_z, {}
     for section, points in table.obs[["section", "region"]].drop_duplicates().to_numpy():
         image = f"{points.removesuffix('_points')}_image"
         for element in (points, image):
             if element in elements:
                 z = alignment.depths.get(section, 0.0) if element == points else 0.0
                 _place(elements[element], alignment.transforms[section], base, name, z)
+        if image in elements:
+            depths[image] = float(depth[section]) + alignment.depths.get(section, 0.0)
+    if "z_unit" in entry:
+        entry["depths"] = depths
     sdata = SpatialData.init_from_elements(elements)
-    sdata.attrs[ALIGNMENTS_KEY] = {name: _entry(alignment, tissue, {})}
+    sdata.attrs[ALIGNMENTS_KEY] = {name: entry}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         sdata.write(path)
@@ -246,6 +253,16 @@ def _entry(alignment: Alignment, tissue: Tissue, kept: Mapping[str, Any]) -> dic
 def unit_of_depth(sdata: SpatialData, system: str) -> str:
     """Return the unit of the depth that the elements have in an alignment that moved it, or ""."""
     return str(_kept(sdata).get(system, {}).get("z_unit", ""))
+
+
+def depths_of(sdata: SpatialData, system: str) -> dict[str, float]:
+    """Return element -> its depth in an alignment, of flat pictures and labels.
+
+    No transformation says it: spatialdata cannot apply one to a flat raster that leads out of its
+    plane.
+    """
+    held = _kept(sdata).get(system, {}).get("depths", {})
+    return {str(name): float(z) for name, z in held.items()}
 
 
 def _floor(sdata: SpatialData, tissue: Tissue, section: str, element: str) -> float:
@@ -274,7 +291,10 @@ def _is_deep(element: Any, system: str) -> bool:
 
 
 def _place(element: Any, matrix: np.ndarray, base: str, system: str, z: float = 0.0) -> None:
-    """Give an element a place in `system`: where it lies in `base`, then moved, along z by `z`."""
+    """Give an element a place in `system`: where it lies in `base`, then moved, along z by `z`.
+
+    Flat pictures and labels stay in their plane; `depths_of` tells where that is.
+    """
     from spatialdata.transformations import (
         Affine,
         Identity,
@@ -284,14 +304,22 @@ def _place(element: Any, matrix: np.ndarray, base: str, system: str, z: float = 
     )
 
     deep = "z" in axes_of(element)
-    if not deep and (z or _is_deep(element, base)):
+    if is_flat_raster(element) and _is_deep(element, base):  # of a store that was saved before
+        plane = np.eye(3)
+        plane[:2] = to_xyz(element, base)[np.ix_([0, 1], [0, 1, 3])]
+        swap = [1, 0, 2]  # `matrix` is on y, x
+        moved = matrix[np.ix_(swap, swap)] @ plane
+        flat = ("x", "y")
+        set_transformation(element, Affine(moved, input_axes=flat, output_axes=flat), system)
+        return
+    if not deep and not is_flat_raster(element) and (z or _is_deep(element, base)):
         rise = np.eye(4)  # on x, y, z
         order = [1, 0, 3]
         rise[np.ix_(order, order)] = matrix
         rise[2, 3] = z
         lifted = (rise @ to_xyz(element, base))[:, [0, 1, 3]]
-        flat, space = ("x", "y"), ("x", "y", "z")
-        set_transformation(element, Affine(lifted, input_axes=flat, output_axes=space), system)
+        on, into = ("x", "y"), ("x", "y", "z")
+        set_transformation(element, Affine(lifted, input_axes=on, output_axes=into), system)
         return
     axes = ("z", "y", "x") if deep else ("y", "x")
     full = np.eye(len(axes) + 1)

@@ -79,6 +79,13 @@ def to_xyz(element: Any, system: str) -> np.ndarray:
         return out
 
 
+def is_flat_raster(element: Any) -> bool:
+    """Tell whether an element is a picture or labels without a z axis."""
+    from spatialdata.models import Image2DModel, Labels2DModel, get_model
+
+    return get_model(element) in (Image2DModel, Labels2DModel)
+
+
 def _intrinsic(element: Any, name: str) -> pd.DataFrame:
     """Return x, y, z of every instance in the element's own frame."""
     from dask.dataframe import DataFrame as DaskDataFrame

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,7 +69,8 @@ def read_spatialdata(
             f"{listing(left_out)}."
         )
 
-    from .alignment_store import unit_of_depth  # it reads results, which are read by this module
+    # it reads results, which are read by this module
+    from .alignment_store import depths_of, unit_of_depth
 
     depth_unit = unit_of_depth(sdata, system)
     if depth_unit:  # sections were moved along z there: the elements tell it, not the table
@@ -76,7 +78,8 @@ def read_spatialdata(
         notes.append(f"z: from the elements, since sections were moved along it in '{system}'.")
 
     used = [r for r in there if r not in left_out]
-    rows, coordinates = _placed(sdata, used, system, regions, instances)
+    depths = depths_of(sdata, system)
+    rows, coordinates = _placed(sdata, used, system, regions, instances, depths)
     if not len(rows):
         raise StdiffError(
             f"The table '{name}' annotates nothing: no value of its column '{instance}' is an "
@@ -196,20 +199,25 @@ def _placed(
     system: str,
     regions: np.ndarray,
     instances: np.ndarray,
+    depths: Mapping[str, float],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the table rows that have an instance, and their coordinates.
 
-    Coordinates are (rows, 2 or 3); three columns when some element has a depth.
+    Coordinates are (rows, 2 or 3); three columns when some element has a depth, or `depths` says
+    one.
     """
     at = np.full((len(regions), 3), np.nan)
     deep = []
     for name in used:
         frame = centroids(sdata[name], system, name)
+        if name in depths:
+            frame["z"] = depths[name]
         mine = np.flatnonzero(regions == name)
         where = frame.index.get_indexer(pd.Index(instances[mine]))
         found = where >= 0
         at[mine[found]] = frame[["x", "y", "z"]].to_numpy(dtype=float)[where[found]]
-        deep.append("z" in axes_of(sdata[name]) or bool(np.any(frame["z"] != 0)))
+        known = "z" in axes_of(sdata[name]) or name in depths
+        deep.append(known or bool(np.any(frame["z"] != 0)))
     rows = np.flatnonzero(~np.isnan(at).all(axis=1))
     return rows, at[rows] if any(deep) else at[rows, :2]
 
