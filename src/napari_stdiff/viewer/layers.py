@@ -360,8 +360,7 @@ def mark(layer: Points, filled: np.ndarray) -> None:
 def show_cells(layer: Points, shown: np.ndarray | None) -> None:
     """Show the cells of `layer` where (cells,) `shown` is True, or all where it is None.
 
-    Those that are hidden have no size either: in 3D napari draws what is not shown. Of many
-    cells, some may not be drawn (`crowd`).
+    Of many cells, some may not be drawn (`crowd`).
     """
     state = state_of(layer)
     drawn = None if state is None else state.get("drawn")
@@ -375,9 +374,14 @@ def show_cells(layer: Points, shown: np.ndarray | None) -> None:
 
 
 def set_size(layer: Points, diameter: float) -> None:
-    """Draw the cells of `layer` so large, those that are hidden not at all."""
+    """Draw the cells of `layer` so large, those that are hidden not at all.
+
+    In 3D napari draws what is not shown, so these are less than nothing in size: of size zero they
+    would not be seen either, but the width of their rim is divided by it, and software takes four
+    times as long for a picture with such cells in it.
+    """
     layer.current_size = diameter  # what cells are to be while all are hidden
-    layer.size = diameter if layer.shown.all() else np.where(layer.shown, diameter, 0.0)
+    layer.size = diameter if layer.shown.all() else np.where(layer.shown, diameter, -diameter)
 
 
 def show_bar(layer: Layer, visible: bool) -> None:
