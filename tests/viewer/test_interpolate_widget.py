@@ -195,7 +195,7 @@ def test_sample_opens_as_a_stack(
     assert viewer.open_sample("napari-stdiff", "simulated") == []
     qtbot.waitUntil(lambda: dock.session.tissue is not None, timeout=20_000)
     assert dock.session.tissue is not None
-    assert len(viewer.layers) >= 3
+    qtbot.waitUntil(lambda: len(viewer.layers) >= 3, timeout=20_000)  # drawn turn by turn
     assert dock.data.about.text().startswith("3 sections")
     assert "um" in dock.data.about.text()
     assert len(dock.where.slider.marks.fractions) == 3
