@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -69,6 +70,67 @@ def test_a_folder_that_is_gone_is_not_begun_with(say: Any, tmp_path: Path) -> No
     assert data_folder() == str(tmp_path)
     say("folders", "data_folder", str(tmp_path / "gone"))
     assert data_folder() == ""
+
+
+class _Asked:
+    """Stands for Qt's file dialogs: notes where each begins, and is called off."""
+
+    def __init__(self) -> None:
+        self.starts: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        def ask(*args: Any, **_: Any) -> Any:
+            self.starts.append(args[2])
+            return "" if name == "getExistingDirectory" else ("", "")
+
+        return ask
+
+
+def test_dialogs_begin_in_the_preferred_folder(
+    say: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qtbot: Any
+) -> None:
+    from napari_stdiff.viewer import fields
+    from napari_stdiff.viewer.widgets import adjust_panel, align
+
+    asked = _Asked()
+    say("folders", "data_folder", str(tmp_path))
+    for part in (fields, adjust_panel, align):
+        monkeypatch.setattr(part, "QFileDialog", asked)
+    field = fields.PathField()
+    qtbot.addWidget(field.native)
+    field._pick()
+    field.value = "/elsewhere/a.csv"
+    field._pick()
+    adjust_panel.AdjustPanel._save_as(SimpleNamespace())  # type: ignore[arg-type]
+    align.AlignWidget.save_as(SimpleNamespace())  # type: ignore[arg-type]
+    stores = [str(tmp_path / name) for name in ("moved.zarr", "aligned.zarr")]
+    assert asked.starts == [str(tmp_path), "/elsewhere/a.csv", *stores]
+
+
+def test_no_dialog_begins_somewhere_else() -> None:
+    """Every call of a file dialog is handed a start that the preferences make."""
+    found = 0
+    for path in Path(module.__file__).parent.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        made = {
+            target.id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assign) and _asks_preferences(node.value)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call) or "QFileDialog.get" not in ast.unparse(node.func):
+                continue
+            start = node.args[2]
+            named = isinstance(start, ast.Name) and start.id in made
+            assert named or _asks_preferences(start), f"{path.name}, line {node.lineno}"
+            found += 1
+    assert found > 5
+
+
+def _asks_preferences(node: ast.expr) -> bool:
+    return any(f"{name}(" in ast.unparse(node) for name in ("data_folder", "begin_at"))
 
 
 def test_models_and_samples_move_at_once(say: Any, tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from .preferences import data_folder
+
 
 class Field(Protocol):
     """What a form needs of a widget; magicgui's value widgets are like this."""
@@ -231,7 +233,8 @@ class PathField:
         self.edit.setText(value)
 
     def _pick(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self.native, self._title, "", self._pattern)
+        start = self.value or data_folder()  # where the last one was
+        path, _ = QFileDialog.getOpenFileName(self.native, self._title, start, self._pattern)
         if path:
             self.value = path
             self.changed.emit(path)

@@ -72,6 +72,11 @@ def data_folder() -> str:
     return folder if folder and Path(folder).is_dir() else ""
 
 
+def begin_at(name: str) -> str:
+    """Return where a dialog that saves begins: `name` in the folder that dialogs begin in."""
+    return str(Path(data_folder()) / name)
+
+
 def follow() -> None:
     """Keep models and samples where the Preferences say, now and when that changes."""
     settings = _settings()

@@ -27,6 +27,7 @@ from ..adjust import STILL, adjust_of
 from ..adjust_canvas import AdjustCanvas
 from ..agreement import Agreement
 from ..fields import NoWheel, PlainSpinBox, tame
+from ..preferences import begin_at
 from ..session import Session
 from ..worker import Job, end
 from .dock import paragraph
@@ -297,7 +298,7 @@ class AdjustPanel(QWidget):
 
     def _save_as(self) -> None:
         out, _ = QFileDialog.getSaveFileName(
-            self, "New SpatialData store", "moved.zarr", "SpatialData store (*.zarr)"
+            self, "New SpatialData store", begin_at("moved.zarr"), "SpatialData store (*.zarr)"
         )
         if out:
             self.save(str(Path(out).with_suffix(".zarr")))

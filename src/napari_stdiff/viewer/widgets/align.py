@@ -17,6 +17,7 @@ from ...tasks.config import AlignConfig
 from ..aligned import aligned_of
 from ..fields import ChoiceField, PathField
 from ..forms import ConfigForm, Folded
+from ..preferences import begin_at
 from .align_panel import AlignPanel
 from .dock import heading, paragraph
 from .landmark_box import LandmarkBox, has_landmarks
@@ -130,7 +131,10 @@ class AlignWidget(RunDock[AlignConfig]):
     def save_as(self) -> None:
         """Keep the alignment in a new store, which gets the data too."""
         out, _ = QFileDialog.getSaveFileName(
-            self, "New SpatialData store", "aligned.zarr", "SpatialData store (*.zarr)"
+            self,
+            "New SpatialData store",
+            begin_at("aligned.zarr"),
+            "SpatialData store (*.zarr)",
         )
         if out:
             self.save(str(Path(out).with_suffix(".zarr")))

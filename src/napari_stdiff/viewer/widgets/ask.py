@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QMainWindow, QMessageBox, 
 from ...data.imputed import Imputed
 from ...data.predicted import PredictedGenes
 from ..chosen import Chosen
-from ..preferences import data_folder
+from ..preferences import begin_at
 from . import gene_results, imputed_results, results
 
 _KINDS = {"SpatialData store (*.zarr)": ".zarr", "AnnData file (*.h5ad)": ".h5ad"}
@@ -18,7 +18,7 @@ _KINDS = {"SpatialData store (*.zarr)": ".zarr", "AnnData file (*.h5ad)": ".h5ad
 def where_to_save(chosen: list[Chosen]) -> str:
     """Return a path that the user names for results, "" for none; it ends in .zarr or .h5ad."""
     kinds = list(_KINDS) if len(chosen) == 1 else list(_KINDS)[:1]
-    start = str(Path(data_folder()) / f"{chosen[0].name}.zarr")
+    start = begin_at(f"{chosen[0].name}.zarr")
     path, kind = QFileDialog.getSaveFileName(
         main_window(),
         "Save this result",

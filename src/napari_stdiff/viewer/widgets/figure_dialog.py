@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 from ...compute.errors import StdiffError
 from ..figure import Parts, save_figure
 from ..layers import camera_of
-from ..preferences import data_folder
+from ..preferences import begin_at
 from ..session import Session
 from .ask import main_window
 
@@ -95,7 +95,7 @@ class FigureDialog(QDialog):
         """Ask for the file, which Qt asks about where it is there, and write it."""
         name = self._session.stack.colouring.name or "figure"
         name = "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
-        start = str(Path(data_folder()) / f"{name}.png")
+        start = begin_at(f"{name}.png")
         path, kind = QFileDialog.getSaveFileName(self, "Export figure", start, ";;".join(_KINDS))
         if not path:
             return
