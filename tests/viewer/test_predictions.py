@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from qtpy.QtCore import QObject, Qt
 
 from napari_stdiff.compute.errors import StdiffError
 from napari_stdiff.data.predicted import PredictedGenes, Reliability, confidence_of
@@ -19,9 +20,13 @@ from napari_stdiff.data.record import RunRecord
 from napari_stdiff.data.results import list_results, save
 from napari_stdiff.data.tissue import Tissue
 from napari_stdiff.data.virtual import VirtualSection
+from napari_stdiff.viewer.figure_key import words_of
 from napari_stdiff.viewer.layers import FAINTEST, PREDICTED, state_of
 from napari_stdiff.viewer.session import Session, session_of
+from napari_stdiff.viewer.widgets.colour_panel import index_of
 from napari_stdiff.viewer.widgets.gene_results import GeneResults, describe
+from napari_stdiff.viewer.widgets.search_box import _Found
+from napari_stdiff.viewer.widgets.status_row import STATUS
 from napari_stdiff.viewer.widgets.view_panel import SectionList
 
 pytestmark = pytest.mark.viewer
@@ -80,6 +85,42 @@ def test_a_predicted_gene_has_layers_of_its_own_over_the_same_cells(
     assert layers(viewer, "predicted") == []
     assert all(layer.visible for layer in layers(viewer, "points"))
     assert viewer.layers.selection == {layers(viewer, "points")[0]}
+
+
+def test_of_a_gene_that_was_measured_too_it_is_said_which_is_shown(
+    session: Session, small_tissue: Tissue
+) -> None:
+    known = predicted(small_tissue)
+    genes = np.array(["Gad1", "Vip"], object)
+    session.predictions.keep(
+        replace(known, prediction=replace(known.prediction, genes=genes)), persist=False
+    )
+    stack = session.stack
+    stack.colour_by("gene", "Gad1")
+    np.testing.assert_array_equal(stack.colouring.measured, stack.measured("Gad1"))
+    assert stack.title == (
+        "Gad1 · as measured, log-normalised expression\n"
+        "also predicted by ridge: Maps side by side shows both"
+    )
+    assert words_of(session, stack.colouring) == "Gad1, measured, log-normalised"
+    stack.quad.show(True)
+    assert [m.kind for m in stack.quad.maps] == [
+        "measured", "predicted", "difference", "uncertainty",
+    ]  # fmt: skip
+    stack.quad.show(False)
+    stack.colour_by("gene", "Gad2")
+    assert stack.title == "Gad2 · log-normalised expression"
+    stack.colour_by("gene", "Vip")
+    assert stack.title.startswith("Vip · predicted by ridge")
+    owner = QObject()
+    found = _Found(owner)
+    found.show_hits(index_of(session).search("gad1", 1) + index_of(session).search("vip", 1))
+    assert [found.index(i).data(STATUS) for i in (0, 1)] == [
+        "measured, also predicted", "predicted · r 0.10",
+    ]  # fmt: skip
+    icon, tip = Qt.ItemDataRole.DecorationRole, Qt.ItemDataRole.ToolTipRole
+    assert [found.index(i).data(icon) is None for i in (0, 1)] == [True, False]
+    assert "which is what is shown" in found.index(0).data(tip)
 
 
 def test_the_list_of_sections_says_what_is_shown(

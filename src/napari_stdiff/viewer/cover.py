@@ -143,12 +143,15 @@ def title_of(colouring: Colouring, quantity: Quantity, session: Session, view: V
     elsewhere = session.tables.words(gene)
     if elsewhere:
         return elsewhere
+    known = session.predictions
     if not colouring.result:
-        title = f"{gene} · log-normalised expression"
+        guess = known.of(gene)
+        title = f"{gene} · {'as measured, ' if guess else ''}log-normalised expression"
         if quantity == "std" and session.results:
             title += "; virtual: spread (std)"
+        if guess is not None:
+            title += f"\nalso predicted by {guess.record.method}: Maps side by side shows both"
         return title
-    known = session.predictions
     method = known.results[colouring.result].record.method
     return f"{gene} · predicted by {method}{WHAT[quantity]}\n{known.words(gene)}"
 

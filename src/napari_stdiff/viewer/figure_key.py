@@ -119,7 +119,8 @@ def words_of(session: Session, colouring: Colouring) -> str:
         if session.stack.view == "both" and colouring.other is not None:
             return f"{name}, log-normalised; left: measured, right: imputed"
         return f"{name}, {how}, {'spread (std)' if spread else 'log-normalised'}"
-    told = f"{name}, {session.tables.unit(name) or 'log-normalised'}"
+    both = "measured, " if session.predictions.of(name) is not None else ""
+    told = f"{name}, {both}{session.tables.unit(name) or 'log-normalised'}"
     return told + ("; virtual: spread (std)" if spread and session.results else "")
 
 

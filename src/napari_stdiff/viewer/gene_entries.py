@@ -29,7 +29,8 @@ class Entry(NamedTuple):
         "table" in another one than the tissue's own.
     badge, expected
         How far to trust a predicted or imputed gene, and the Pearson that stands for; None and
-        NaN for what was measured.
+        NaN for what was measured alone. A gene that was measured and predicted is "measured",
+        which is what is shown of it.
     other
         Another name of the gene (an Ensembl id beside a symbol), or "".
     table
@@ -125,7 +126,8 @@ def entries_of(
         if gene in imputed:
             entries.append(Entry(gene, "imputed", *imputed[gene], other.get(gene, "")))
         elif gene in panel:
-            entries.append(Entry(gene, "measured", other=other.get(gene, "")))
+            badge, expected = predicted.get(gene, (None, math.nan))
+            entries.append(Entry(gene, "measured", badge, expected, other.get(gene, "")))
         elif gene in predicted:
             entries.append(Entry(gene, "predicted", *predicted[gene]))
         else:

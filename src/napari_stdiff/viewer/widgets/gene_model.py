@@ -241,6 +241,12 @@ class GeneModel(QAbstractListModel):
                 f"<p>Imputed; its hidden values reached r {two_digits(trust.expected)}, which is "
                 f"{trust.badge}. Press Enter to tick it, click its name to show it.</p>"
             )
+        if trust is not None and self.mark(gene) == "measured":
+            return (
+                f"<p>Measured in this tissue, which is what is shown; also predicted, "
+                f"{trust.badge} reliability. <i>Maps side by side</i> in the dock Stack shows "
+                "both.</p>"
+            )
         if trust is not None:
             return (
                 f"<p>Predicted, not measured; {trust.badge} reliability. Expected Pearson with "

@@ -53,17 +53,22 @@ class _Found(QAbstractListModel):
         entry = self.hits[index.row()].entry
         if role == Qt.ItemDataRole.DisplayRole:
             return entry.name
-        if role == Qt.ItemDataRole.DecorationRole and entry.badge is not None:
+        guessed = entry.badge is not None and entry.kind != "measured"
+        if role == Qt.ItemDataRole.DecorationRole and entry.badge is not None and guessed:
             return badge_icon(entry.badge)
         if role == STATUS:
-            if entry.badge is not None:
+            if guessed:
                 return f"{entry.table or entry.kind} · r {two_digits(entry.expected)}"
+            if entry.badge is not None:
+                return "measured, also predicted"
             return f"in {entry.table}" if entry.table else _WORDS.get(entry.kind, "")
         if role == Qt.ItemDataRole.ToolTipRole:
             held = f"In the table '{entry.table}' about the same cells" if entry.table else ""
             if entry.badge is not None:
                 how = {
                     "imputed": "Measured, and filled in; its hidden values reached",
+                    "measured": "Measured, which is what is shown; also predicted (Maps side by "
+                    "side shows both), expected Pearson with the truth",
                 }.get(entry.kind, "Predicted, not measured; expected Pearson with the truth")
                 trust = f"{how}: {badge_words(entry.badge, entry.expected)}"
                 return f"{held}. {trust}" if held else trust
