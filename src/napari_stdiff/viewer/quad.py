@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from . import layers as build
 from .colors import rgba
 from .compare import KINDS, SPREAD_MAP, Kind, Map, difference_map, limits_of, maps_of
 from .heat import follow, make_heat, put
-from .placing import transform
+from .placing import removing, transform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -360,8 +361,9 @@ class Quad:
         viewer = self._session.viewer
         every = [*self._layers.values(), self._captions]
         self._layers, self._captions = {}, None
-        for layer in every:
-            if layer is not None and layer in viewer.layers:
+        there = [layer for layer in every if layer is not None and layer in viewer.layers]
+        with removing(viewer) if there else nullcontext():
+            for layer in there:
                 viewer.layers.remove(layer)
 
     def _on_removed(self, event: Any) -> None:
