@@ -27,6 +27,7 @@ sys.path.insert(0, str(HERE / "canvas"))
 
 STEPS = ("open", "gene", "z", "spacing", "select")
 SIDES = ("ours", "nsd", "napari")
+_NOTHING = 2e-3  # seconds
 LABELS = 100_000  # most cells of the labels: napari-spatialdata takes seconds a gene there
 Times = dict[str, dict[str, list[tuple[float, float]]]]  # step -> side -> (call, drawn) of runs
 
@@ -118,6 +119,8 @@ def rounds(kind: str, cells: int, runs: int, folder: Path) -> tuple[Times, dict[
                         times[step][worker.side].append(took)
                     if step == "open":  # with nothing between: it goes on in the next turns
                         rest = worker.do("rest")
+                        if rest[0] < _NOTHING:  # all was there: the second picture is no part
+                            rest = (0.0, 0.0)
                         whole = took[1] + rest[0], took[1] + rest[1]
                         times["whole"][worker.side].append(whole)
     finally:

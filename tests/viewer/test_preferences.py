@@ -37,7 +37,7 @@ def say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     monkeypatch.setattr(module, "_settings", lambda: page)
     monkeypatch.setattr(module, "_heard", [])
 
-    def change(part: str, name: str, value: str) -> None:
+    def change(part: str, name: str, value: Any) -> None:
         setattr(getattr(page, part), name, value)
         if name == "cache_folder":
             for slot in heard:
@@ -205,3 +205,11 @@ def test_the_page_offers_what_the_forms_know() -> None:
     for page in pages.values():
         for name, said in page.properties.items():
             assert said.default == getattr(plain, name)
+
+
+def test_how_many_cells_are_drawn_is_said_there(say: Any) -> None:
+    assert preferences().most_drawn == 300_000
+    say("drawing", "most_drawn", 50_000)
+    assert preferences().most_drawn == 50_000
+    say("drawing", "most_drawn", -3)  # written by hand
+    assert preferences().most_drawn == 1

@@ -30,7 +30,7 @@ GENERATED_EDGE = "#cc79a7"
 PREDICTED_EDGE = "#009e73"
 IMPUTED_EDGE = "#0072b2"
 _MOST_LABELS = 60
-_TELLING = 50_000  # cells are enough to see which gene varies most
+_TELLING = 20_000  # cells are enough to see which gene varies most
 _NO_LABEL = frozenset({"", "nan", "NaN", "NA", "None"})  # missing values that became text
 
 # Okabe and Ito's colours without black; lighter and darker turns follow when there are more
