@@ -11,8 +11,11 @@ import pytest
 from napari_stdiff.data.tissue import Tissue
 from napari_stdiff.viewer.arrange import Section
 from napari_stdiff.viewer.cell_filter import CellFilter
+from napari_stdiff.viewer.cell_pick import CellPick
 from napari_stdiff.viewer.cells import NAME, SECTION, Cells, order_of
 from napari_stdiff.viewer.colors import Values
+from napari_stdiff.viewer.layers import camera_of
+from napari_stdiff.viewer.session import session_of
 
 
 @pytest.fixture
@@ -98,3 +101,22 @@ def test_hidden_everywhere_needs_something_hidden() -> None:
     sieve.forget()
     assert not sieve.everywhere
     assert not sieve.hidden("kind")
+
+
+@pytest.mark.viewer
+def test_rings_stay_large_enough_to_be_seen(
+    make_napari_viewer: Callable[..., Any], small_tissue: Tissue
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    session = session_of(viewer)
+    session.set_tissue(small_tissue, None)
+    pick = CellPick(session)
+    pick.listen(True)
+    pick.pick(np.array([0]))
+    rings = viewer.layers["picked cells"]
+    camera, widest = camera_of(viewer), 2.2 * session.stack.point_diameter
+    camera.zoom = 100.0
+    assert rings.size[0] == pytest.approx(widest)
+    camera.zoom = 0.01  # far away
+    assert rings.size[0] == pytest.approx(1500.0)
+    pick.listen(False)

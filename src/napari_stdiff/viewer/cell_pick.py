@@ -11,7 +11,7 @@ from napari.layers import Image, Layer, Points
 from psygnal import Signal
 
 from .cells import Cells
-from .layers import KEY, State
+from .layers import KEY, State, camera_of
 
 if TYPE_CHECKING:
     from .arrange import Section
@@ -72,6 +72,7 @@ class CellPick:
             (stack.view_changed, self._ring),
             (stack.colours_changed, self._on_colours),
             (viewer.layers.events.removed, self._on_removed),
+            (camera_of(viewer).events.zoom, self._on_zoom),
         )
         for signal, slot in slots:
             (signal.connect if on else signal.disconnect)(slot)
@@ -170,7 +171,7 @@ class CellPick:
         if not len(where):
             self._drop()
             return
-        size = _RING * session.stack.point_diameter
+        size = self._size(session)
         if self._rings is None:
             self._rings = rings(where, size)
             viewer = session.viewer
@@ -181,6 +182,23 @@ class CellPick:
             self._rings.data = where
             self._rings.size = size
         else:
+            self._rings.size = size
+
+    def _size(self, session: Session) -> float:
+        """Return the diameter of a ring in world units.
+
+        Rings that napari kept from shrinking would be discs in the colour of their borders.
+        """
+        zoom = max(float(camera_of(session.viewer).zoom), 1e-12)
+        return max(_RING * session.stack.point_diameter, _PIXELS / zoom)
+
+    def _on_zoom(self, _: object = None) -> None:
+        """Keep rings large enough to be seen."""
+        session = self._session()
+        if session is None or self._rings is None:
+            return
+        size = self._size(session)
+        if abs(size - float(self._rings.size[0])) > 0.02 * size:
             self._rings.size = size
 
     def _drop(self) -> None:
@@ -278,11 +296,10 @@ def rings(where: np.ndarray, size: float) -> Points:
         size=size,
         symbol="ring",
         face_color=COLOUR,
-        border_width=0.0,  # of points that napari keeps from shrinking it would leave nothing else
+        border_width=0.0,
         blending="translucent_no_depth",
         axis_labels=("z", "y", "x"),
         projection_mode="all",
-        canvas_size_limits=(_PIXELS, 10_000),
         metadata={KEY: State(role="picked", section="", virtual=False)},
     )
     layer.editable = False
