@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 from ..fields import NoWheel, tame
 from ..gene_entries import split_names
 from .gene_model import KINDS, GeneModel, Mark, Trust
+from .ink import frame_ticks
 from .status_row import TickRow
 
 _ROWS = 8
@@ -32,6 +33,12 @@ class _View(QListView):
 
     entered_row = Signal(str)
     typed = Signal(str)
+
+    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802
+        """Keep the tick boxes in sight when the theme changes, or comes from a window."""
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.StyleChange:
+            frame_ticks(self)
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802
         """Tick or show the row, or go on searching."""

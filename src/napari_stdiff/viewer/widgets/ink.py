@@ -1,12 +1,19 @@
-"""Colours of the canvas as text of a dock: dark enough on light themes, light enough on dark."""
+"""What can be read on dark and on light themes: words in the colours of the canvas, tick boxes."""
 
 from __future__ import annotations
 
 from qtpy.QtGui import QColor, QPalette
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QAbstractItemView, QWidget
 
 _ENOUGH = 4.5  # contrast of small text, as WCAG 2.2 asks for it (1.4.3)
 _STEP = 0.04
+_MIDDLE = 0.18  # luminance that differs as much from black as from white
+_TICKS = """
+QAbstractItemView::indicator {{
+    width: 10px; height: 10px; border: 1px solid #8a8a8a; border-radius: 2px;
+}}
+QAbstractItemView::indicator:checked {{ image: url("theme_{theme}:/check.svg"); }}
+"""  # the pictures are napari's
 
 
 def readable(colour: str, on: QWidget) -> QColor:
@@ -26,11 +33,22 @@ def readable(colour: str, on: QWidget) -> QColor:
     """
     ground = on.palette().color(QPalette.ColorRole.Base)
     ink = QColor(colour)
-    by = -_STEP if luminance(ground) > 0.18 else _STEP
+    by = -_STEP if luminance(ground) > _MIDDLE else _STEP
     while contrast(ink, ground) < _ENOUGH and 0.0 < ink.lightnessF() < 1.0:
         lightness = min(max(ink.lightnessF() + by, 0.0), 1.0)
         ink = QColor.fromHslF(max(ink.hslHueF(), 0.0), ink.hslSaturationF(), lightness)
     return ink
+
+
+def frame_ticks(view: QAbstractItemView) -> None:
+    """Draw boxes around the ticks of a list: in dark themes those without a tick are not seen.
+
+    To be called when it is made, and when its style changes.
+    """
+    dark = luminance(view.palette().color(QPalette.ColorRole.Base)) < _MIDDLE
+    style = _TICKS.format(theme="dark" if dark else "light")
+    if view.styleSheet() != style:  # setting it changes the style once more
+        view.setStyleSheet(style)
 
 
 def contrast(one: QColor, other: QColor) -> float:

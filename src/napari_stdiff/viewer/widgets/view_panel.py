@@ -28,7 +28,7 @@ from ..fields import NoWheel, PlainSpinBox, tame
 from ..layers import IMPUTED
 from ..session import Session
 from ..stack import HEIGHT
-from .ink import readable
+from .ink import frame_ticks, readable
 
 _KEY = Qt.ItemDataRole.UserRole
 
@@ -221,6 +221,7 @@ class SectionList(QTreeWidget):
         self.blockSignals(True)
         if rows != self._rows:
             self._rows = rows
+            frame_ticks(self)
             self.clear()
             self.setHeaderLabels(["Section", f"z ({unit})" if unit else "z", ""])
             self.addTopLevelItems([_row_of(section) for section in sections])
@@ -251,6 +252,7 @@ class SectionList(QTreeWidget):
         """Keep rows readable when the theme changes."""
         super().changeEvent(event)
         if event is not None and event.type() == QEvent.Type.StyleChange and self._rows:
+            frame_ticks(self)
             self.refresh()
 
     def sizeHint(self) -> QSize:  # noqa: N802
