@@ -355,7 +355,8 @@ class Quad:
     def words(self, shown: Map, parting: str = ", ") -> str:
         """Say what a map is and what its colours go from and to."""
         low, high = self.limits_of(shown)
-        return f"{shown.title}{parting}{low:.2g} to {high:.2g}"
+        ends = f"±{high:.2g}" if shown.kind == "difference" else f"{low:.2g} to {high:.2g}"
+        return f"{shown.title}{parting}{ends}"
 
     def _clear(self) -> None:
         viewer = self._session.viewer
