@@ -177,3 +177,47 @@ def test_the_selected_layer_is_the_one_that_tells(session: Session, viewer: View
     assert viewer.layers.selection == {section.heat}
     stack.set_drawing("points")
     assert viewer.layers.selection == {section.points}
+
+
+def told_of(section: Section, cell: int) -> str:
+    """Return what napari's status line says of a cell that is drawn as a point."""
+    assert section.painted is not None
+    place = section.painted.data_to_world(section.coords[cell])
+    found = section.painted.get_status(place, dims_displayed=[1, 2], world=True)
+    return str(found["value"])
+
+
+def test_points_tell_what_their_colours_show(
+    session: Session, make_virtual: Callable[..., VirtualSection]
+) -> None:
+    stack = session.stack
+    stack.set_drawing("points")
+    section = stack.section("second")
+    stack.colour_by("column", "cell_type")
+    assert f"value: {stack.colouring.measured[section.rows[3]]}" in told_of(section, 3)
+    stack.colour_by("gene", "Gad2")
+    value = float(stack.measured("Gad2")[section.rows[3]])
+    assert f"value: {value:.4g}"[:9] in told_of(section, 3)
+    stack.second.choose("Tac1")  # and the first gene, while there are two
+    stack.colour_by("gene", "Gad1")
+    assert float(section.points.features["value"][3]) == pytest.approx(
+        float(stack.measured("Gad1")[section.rows[3]])
+    )
+    stack.second.choose("")
+    faint = make_virtual("v", 90.0, confidence=np.full(30, 0.3))
+    name = session.add_result(faint, persist=False)
+    stack.colour_by("gene", "Tac1")  # cells that fade have colours of their own
+    virtual = stack.section(name, True)
+    np.testing.assert_allclose(virtual.points.features["value"], stack.colouring.virtual[name])
+
+
+def test_points_of_maps_tell_their_values(
+    session: Session, viewer: ViewerModel, make_virtual: Callable[..., VirtualSection]
+) -> None:
+    session.stack.set_drawing("points")
+    record = RunRecord(task="interpolate", method="knn", target={"z": 50.0, "hidden": "second"})
+    session.add_result(make_virtual("virtual", 50.0, record=record), persist=False)
+    session.stack.quad.show(True)
+    for shown in session.stack.quad.maps[1:]:
+        layer = viewer.layers[f"second · {shown.title}"]
+        np.testing.assert_allclose(layer.features["value"], shown.values["second"])

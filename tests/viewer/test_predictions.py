@@ -20,7 +20,7 @@ from napari_stdiff.data.record import RunRecord
 from napari_stdiff.data.results import list_results, save
 from napari_stdiff.data.tissue import Tissue
 from napari_stdiff.data.virtual import VirtualSection
-from napari_stdiff.viewer.figure_key import words_of
+from napari_stdiff.viewer.figure_key import title, words_of
 from napari_stdiff.viewer.layers import FAINTEST, PREDICTED, state_of
 from napari_stdiff.viewer.session import Session, session_of
 from napari_stdiff.viewer.widgets.colour_panel import index_of
@@ -102,6 +102,7 @@ def test_of_a_gene_that_was_measured_too_it_is_said_which_is_shown(
         "Gad1 · as measured, log-normalised expression\n"
         "also predicted by ridge: Maps side by side shows both"
     )
+    assert title(session) == "Gad1 · as measured, log-normalised expression"  # of a figure
     assert words_of(session, stack.colouring) == "Gad1, measured, log-normalised"
     stack.quad.show(True)
     assert [m.kind for m in stack.quad.maps] == [

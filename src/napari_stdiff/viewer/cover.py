@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 WHAT = {"mean": "", "std": ", spread (std)"}
 KEY = "i"  # flips a gene between what was measured and what is imputed
+HINTS = ("also predicted", f"key {KEY}")  # lines that say what else the window can show
 
 
 def colouring_of_cells(
@@ -150,7 +151,7 @@ def title_of(colouring: Colouring, quantity: Quantity, session: Session, view: V
         if quantity == "std" and session.results:
             title += "; virtual: spread (std)"
         if guess is not None:
-            title += f"\nalso predicted by {guess.record.method}: Maps side by side shows both"
+            title += f"\n{HINTS[0]} by {guess.record.method}: Maps side by side shows both"
         return title
     method = known.results[colouring.result].record.method
     return f"{gene} · predicted by {method}{WHAT[quantity]}\n{known.words(gene)}"
@@ -164,7 +165,7 @@ def _title_of_imputed(
     assert result is not None
     method = result.record.method
     if not colouring.result:
-        return f"{gene} · as measured, log-normalised\nkey {KEY}: imputed by {method}"
+        return f"{gene} · as measured, log-normalised\n{HINTS[1]}: imputed by {method}"
     sides = "left: measured, right: " if view == "both" else ""
     what = WHAT["mean" if view == "both" else quantity]
     _, reached, _, _ = known.expected(gene)

@@ -10,6 +10,7 @@ import numpy as np
 from . import layers as build
 from .cell_pick import COLOUR as PICKED
 from .colors import UNKNOWN, Colouring
+from .cover import HINTS
 from .two_genes import blend
 
 if TYPE_CHECKING:
@@ -101,11 +102,12 @@ def notes(session: Session) -> list[str]:
 
 
 def title(session: Session) -> str:
-    """Return what the whole picture shows."""
+    """Return what the whole picture shows, without what only the window can do."""
     stack = session.stack
     if stack.quad.maps:
         return f"{stack.colouring.name}: {' | '.join(m.title for m in stack.quad.maps)}"
-    return stack.title
+    lines = stack.title.split("\n")
+    return "\n".join(line for line in lines if not line.startswith(HINTS))
 
 
 def words_of(session: Session, colouring: Colouring) -> str:

@@ -304,6 +304,7 @@ def paint_values(
     Cells fade with `trust`, (cells,) in 0 to 1; without it they are drawn in full, and napari's
     own colour bar knows the layer.
     """
+    layer.features["value"] = np.asarray(values, np.float32)
     if trust is not None:
         paint_colours(layer, colours_of(values, limits, colormap), trust)
         return
@@ -311,7 +312,6 @@ def paint_values(
         layer.face_contrast_limits = limits
     if layer.face_colormap.name != scale_map(colormap).name:
         layer.face_colormap = scale_map(colormap)
-    layer.features["value"] = np.asarray(values, np.float32)
     _colour(layer, colours_of(values, limits, colormap))
 
 

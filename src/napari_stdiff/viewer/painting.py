@@ -296,6 +296,7 @@ class Painting:
         elif self.second.is_on:
             build.show_cells(layer, shown)
             colours = self.second.blend(values, self.second.values_of(section))
+            layer.features["value"] = values
             build.paint_colours(layer, colours, section.trust)
         else:
             self.paint(layer, values, section.trust, shown)
@@ -380,6 +381,7 @@ class Painting:
         if self.colouring.kind == "none":
             build.paint_colours(layer, PLAIN, trust)
         elif self.colouring.kind == "label":
+            layer.features["value"] = values
             build.paint_colours(layer, rgba(values, self.colouring.palette), trust)
         else:
             build.paint_values(layer, values, self.limits, self.colormap, trust)

@@ -267,6 +267,7 @@ class Quad:
             self._add(key, layer, section)
         assert isinstance(layer, Points)
         build.show_cells(layer, seen)
+        layer.features["value"] = np.asarray(values, np.float32)
         build.paint_colours(layer, build.mapped(values, limits, colormap))
 
     def _add(self, key: tuple[Kind, str, str], layer: Layer, section: Section) -> None:
