@@ -21,6 +21,7 @@ from napari_stdiff.data.predicted import PredictedGenes, Reliability
 from napari_stdiff.data.prediction import Prediction
 from napari_stdiff.data.reading import read
 from napari_stdiff.data.record import RunRecord
+from napari_stdiff.data.results import save
 from napari_stdiff.data.simulate import simulate
 from napari_stdiff.viewer.compare import why_not
 from napari_stdiff.viewer.cutting import coarse_picture, make_cut, why_rough
@@ -221,3 +222,27 @@ def test_typing_and_enter_show_it(
     qtbot.keyClick(box, Qt.Key.Key_Return)
     assert session.stack.colouring.name == box.text() == "Vip (tangram)"
     assert dock.colours.recents.keys[0] == ("gene", "Vip (tangram)")
+
+
+def test_a_result_about_another_table_is_found_with_its_badge(
+    session: Session, sdata: SpatialData
+) -> None:
+    """Its cells go by other names, but annotate the same instances."""
+    tissue = read(sdata, table="tangram")
+    values = np.full((tissue.n_cells, 1), 3.5, np.float32)
+    trust = Reliability(np.array([0.7]), np.array([0.6]), np.array([0.8]))
+    result = PredictedGenes(
+        "genes_ridge",
+        Prediction(np.array(["Cux2"], object), values, values),
+        tissue.names,
+        trust,
+        RunRecord(task="predict-genes", method="ridge", input={"table": "tangram"}),
+    )
+    save(result, sdata)
+    session.set_tissue(read(sdata, table=own_table(sdata)), sdata)
+    assert session.predictions.results == {}  # not about cells of these names
+    (found,) = [hit.entry for hit in index_of(session).search("cux2") if hit.how == "is"]
+    assert (found.kind, found.badge, found.called) == ("table", "high", "Cux2 (genes_ridge)")
+    session.stack.colour_by("gene", found.called)
+    np.testing.assert_array_equal(session.stack.colouring.measured, 3.5)
+    assert "high reliability, expected r 0.70" in session.stack.title
