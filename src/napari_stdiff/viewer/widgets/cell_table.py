@@ -240,7 +240,7 @@ class CellsWidget(TissueDock):
         self._fitted = tissue.names
         for column in range(min(3, self.model.columnCount())):
             self.table.resizeColumnToContents(column)
-            width = self.table.columnWidth(column)
+            width = self.table.columnWidth(column) + 3 * self._letter  # later ones are longer
             self.table.setColumnWidth(column, min(width, _WIDEST * self._letter))
 
     def _on_colours(self) -> None:
