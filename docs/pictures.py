@@ -2,8 +2,8 @@
 
     python docs/pictures.py [NAME ...]
 
-With names of docks ("predict-genes", "impute", "align", "microtome", "lambda", "generate"), only
-their pictures.
+With names of docks ("predict-genes", "impute", "align", "microtome", "lambda", "generate") or of
+parts of the canvas (those of docs/canvas_pictures.py), only their pictures.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
 sys.path.insert(0, str(ROOT / "scripts"))
 
+import canvas_pictures  # noqa: E402
 import demo  # noqa: E402
 
 # Picture of the demo -> its name here.
@@ -61,9 +62,10 @@ def main(names: Sequence[str] = ()) -> None:
         "lambda": swept,
         "generate": generated,
     }
-    wrong = [name for name in names if name not in docks]
+    every = [*docks, *canvas_pictures.PICTURES]
+    wrong = [name for name in names if name not in every]
     if wrong:
-        sys.exit(f"There is no picture of {', '.join(wrong)}; there are {', '.join(docks)}.")
+        sys.exit(f"There is no picture of {', '.join(wrong)}; there are {', '.join(every)}.")
     demo.quiet()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder) / "demo"
@@ -75,8 +77,13 @@ def main(names: Sequence[str] = ()) -> None:
             demo.open_window(tissue, hidden, caption, work, watched=False).close()
             for source, target in KEPT.items():
                 shrink(work / source, IMAGES / target)
+        for name in names or every:
+            if name in canvas_pictures.PICTURES:
+                canvas_pictures.PICTURES[name](keep)
         tissue = read(write_sample(Path(folder) / "docks.zarr", seed=0))
-        for name in names or docks:
+        for name in docks:
+            if names and name not in names:
+                continue
             press = docks[name]
             dock(tissue if press is not aligned else scattered(tissue), press, work / name)
             shrink(work / f"{name}_window.png", IMAGES / f"{name}-dock.png")
@@ -204,9 +211,14 @@ def imputed(viewer: Viewer) -> Any:
     return widget
 
 
-def shrink(source: Path, target: Path, width: int = 1200) -> None:
+def keep(picture: Image.Image, name: str) -> None:
+    """Write a picture of the canvas or of a window."""
+    shrink(picture, IMAGES / name)
+
+
+def shrink(source: Path | Image.Image, target: Path, width: int = 1200) -> None:
     """Write a small PNG: at most `width` pixels wide, 256 colours."""
-    image = Image.open(source).convert("RGB")
+    image = (source if isinstance(source, Image.Image) else Image.open(source)).convert("RGB")
     if image.width > width:
         image = image.resize((width, round(image.height * width / image.width)))
     # kmeans: without it, the greys of the window get a tint
