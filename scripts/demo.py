@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 OUT = Path(__file__).resolve().parents[1] / "demo"
 STORE = "tissue.zarr"
-SHOWN = ("pcc", "pcc_binned", "crps")
+SHOWN = {"pcc": "Pearson by gene", "pcc_binned": "in tissue bins", "crps": "CRPS"}
 BASELINES = ("typed-knn", "linear")
 
 
@@ -86,7 +86,9 @@ def describe(hidden: str, scores: dict[str, Any]) -> str:
     """Return the scores in a few lines, for the terminal and for the canvas."""
     lines = [f"{hidden} was hidden and predicted from the others"]
     for method, values in scores["methods"].items():
-        known = [f"{s} {values[s]:.3f}" for s in SHOWN if values.get(s) is not None]
+        known = [
+            f"{word} {values[s]:.3f}" for s, word in SHOWN.items() if values.get(s) is not None
+        ]
         lines.append(f"{method}: {', '.join(known)}")
     return "\n".join(lines)
 
