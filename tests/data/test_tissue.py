@@ -36,6 +36,14 @@ def test_sections_are_ordered_by_depth(tissue: Tissue) -> None:
     assert tissue.section_z == {"top": 10.0, "low": -5.0, "mid": 3.0}
 
 
+def test_the_rows_of_each_section_come_in_the_order_of_sections(tissue: Tissue) -> None:
+    mixed = tissue.rows(np.array([4, 0, 2, 5, 1, 3]))
+    found = mixed.rows_of_sections
+    assert list(found) == mixed.sections
+    for name, rows in found.items():
+        np.testing.assert_array_equal(rows, np.flatnonzero(mixed.section == name))
+
+
 def test_split_takes_everything_of_the_section_away(tissue: Tissue) -> None:
     rest, top = tissue.split("top")
     assert list(rest.names) == list("wxyz")
