@@ -131,3 +131,17 @@ def test_a_table_with_a_cell_twice_is_left_out_and_named(sdata: SpatialData) -> 
     found, notes = other_tables(sdata, read(sdata))
     assert found == []
     assert "'twice' has several rows" in notes[0]
+
+
+def test_instances_are_matched_as_numbers_and_as_words(sdata: SpatialData) -> None:
+    rows = rows_of(sdata)
+    values = np.arange(float(len(rows)), dtype=np.float32)[:, None] + 0.5
+    sdata["words"] = beside(sdata, values, ["Vip"], rows)
+    keys = sdata["words"].uns["spatialdata_attrs"]
+    ids = sdata["words"].obs[keys["instance_key"]]
+    assert pd.api.types.is_integer_dtype(ids)
+    sdata["words"].obs[keys["instance_key"]] = ids.astype(str)
+    (table,), _ = other_tables(sdata, read(sdata))
+    expected = np.full(len(table.rows), np.nan, np.float32)
+    expected[rows] = values[:, 0]
+    np.testing.assert_array_equal(table.gene("Vip"), expected)

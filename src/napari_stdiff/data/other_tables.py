@@ -152,7 +152,7 @@ def other_tables(
                 f"The table '{name}' has several rows for one cell, so its genes are not offered."
             )
             continue
-        rows = np.asarray(links.get_indexer(cells))
+        rows = _rows_of(cells, links)
         if x is not None and (rows >= 0).any():
             found.append(OtherTable(name, var, rows, x))
     return found, notes
@@ -226,5 +226,25 @@ def _groups(path: Path) -> Iterator[tuple[str, Any, Mapping[str, Any]]]:
 
 
 def _links(region: pd.Series, instance: pd.Series) -> pd.MultiIndex:
-    """Return what rows annotate: element and instance, the latter as words, since types differ."""
-    return pd.MultiIndex.from_arrays([region.astype(str), instance.astype(str)])
+    """Return what rows annotate: element and instance.
+
+    Whole numbers stay numbers, which are quickly matched; others are words, since types differ.
+    """
+    names = pd.Categorical(region).rename_categories(str)
+    numbers = pd.api.types.is_integer_dtype(instance.dtype)
+    return pd.MultiIndex.from_arrays(
+        [names, instance.to_numpy(np.int64) if numbers else instance.astype(str).to_numpy(object)]
+    )
+
+
+def _rows_of(cells: pd.MultiIndex, links: pd.MultiIndex) -> np.ndarray:
+    """Return (cells,) the row that annotates the same; -1 where none does."""
+    if cells.levels[1].dtype != links.levels[1].dtype:  # numbers here, words there
+        cells, links = _in_words(cells), _in_words(links)
+    return np.asarray(links.get_indexer(cells))
+
+
+def _in_words(links: pd.MultiIndex) -> pd.MultiIndex:
+    return pd.MultiIndex.from_arrays(
+        [links.get_level_values(0), links.get_level_values(1).astype(str)]
+    )
