@@ -394,7 +394,7 @@ class Painting:
             if sifted is None:
                 return None
             colouring = sifted
-        return self.filter.mask(colouring.name, _values_in(colouring, section))
+        return self.filter.mask(colouring.name, _of(colouring, section))
 
     @property
     def sifted(self) -> Colouring | None:
@@ -443,11 +443,8 @@ class Painting:
     def _values_of(self, section: Section) -> np.ndarray:
         if self.colouring.kind == "none":
             return np.zeros(len(section.coords))
-        return _values_in(self.colouring, section)
+        return _of(self.colouring, section)
 
 
-def _values_in(colouring: Colouring, section: Section) -> np.ndarray:
-    """Return (cells,) values or labels of a section."""
-    if section.virtual:
-        return colouring.virtual[section.name]
-    return colouring.measured[section.rows]
+def _of(colouring: Colouring, section: Section) -> np.ndarray:
+    return colouring.of(section.name if section.virtual else "", section.rows)

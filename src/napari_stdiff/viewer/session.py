@@ -182,12 +182,12 @@ class Session:
         self.store = str(store) if isinstance(store, Path) else store
         self.read_config = read_config or ReadConfig()
         self.reference = reference
+        self.tables.forget()
         for results in self.of_cells:
             results.open([])
         self._kept[False] = self._keep(self._stored(tissue))
         self.opened.emit()
         self.tissue_changed.emit()
-        self.tables.forget()
         if self.results:
             self.results_changed.emit()
         stack.frame()
