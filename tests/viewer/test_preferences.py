@@ -32,7 +32,7 @@ def say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     page = SimpleNamespace(
         computing=SimpleNamespace(device="auto", effort="full"),
         folders=folders,
-        drawing=SimpleNamespace(most_drawn=300_000),
+        drawing=SimpleNamespace(most_drawn=250_000),
     )
     monkeypatch.setattr(module, "_settings", lambda: page)
     monkeypatch.setattr(module, "_heard", [])
@@ -208,7 +208,7 @@ def test_the_page_offers_what_the_forms_know() -> None:
 
 
 def test_how_many_cells_are_drawn_is_said_there(say: Any) -> None:
-    assert preferences().most_drawn == 300_000
+    assert preferences().most_drawn == 250_000
     say("drawing", "most_drawn", 50_000)
     assert preferences().most_drawn == 50_000
     say("drawing", "most_drawn", -3)  # written by hand

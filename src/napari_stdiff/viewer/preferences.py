@@ -39,7 +39,7 @@ class Preferences:
     effort: str = "full"
     data_folder: str = ""
     cache_folder: str = ""
-    most_drawn: int = 300_000
+    most_drawn: int = 250_000
 
 
 def preferences() -> Preferences:
