@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from napari.components import ViewerModel
 from scipy import sparse
 
 from napari_stdiff.data.prediction import Prediction, Query
 from napari_stdiff.data.record import RunRecord
 from napari_stdiff.data.tissue import Histology, Origin, Tissue
 from napari_stdiff.data.virtual import VirtualSection
+from napari_stdiff.viewer.session import Session, session_of
 
 GENES = np.array(["Gad1", "Gad2", "Slc17a6", "Zero", "Tac1"])
 DEPTHS = {"first": 0.0, "second": 50.0, "third": 130.0}
@@ -61,6 +64,20 @@ def small_tissue() -> Tissue:
         obs=obs,
         origin=Origin(keys={"cell_type": "cell_type"}, notes=("Made for a test.",)),
     )
+
+
+@pytest.fixture
+def viewer(qapp: Any) -> ViewerModel:
+    """Return a viewer without a window."""
+    return ViewerModel()
+
+
+@pytest.fixture
+def session(viewer: ViewerModel, small_tissue: Tissue) -> Session:
+    """Return the session of `viewer`, with the small tissue open."""
+    session = session_of(viewer)
+    session.set_tissue(small_tissue, None)
+    return session
 
 
 @pytest.fixture

@@ -11,13 +11,12 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_stdiff.data.record import RunRecord
-from napari_stdiff.data.tissue import Tissue
 from napari_stdiff.data.virtual import VirtualSection
 from napari_stdiff.viewer.figure import Picture, draw
 from napari_stdiff.viewer.figure_key import notes, role_of, scales, title, words_of
 from napari_stdiff.viewer.layers import UNKNOWN
 from napari_stdiff.viewer.quad import above
-from napari_stdiff.viewer.session import Session, session_of
+from napari_stdiff.viewer.session import Session
 
 pytestmark = pytest.mark.viewer
 BLANK = Picture(np.zeros((60, 80, 3), np.uint8), 2.5, True)
@@ -25,14 +24,7 @@ Make = Callable[..., VirtualSection]
 
 
 @pytest.fixture
-def viewer(qapp: Any) -> ViewerModel:
-    return ViewerModel()
-
-
-@pytest.fixture
-def session(viewer: ViewerModel, small_tissue: Tissue) -> Session:
-    session = session_of(viewer)
-    session.set_tissue(small_tissue, None)
+def session(session: Session) -> Session:
     session.stack.colour_by("gene", "Gad1")
     return session
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +19,7 @@ from napari_stdiff.viewer.arrange import Section
 from napari_stdiff.viewer.cell_pick import cell_at
 from napari_stdiff.viewer.heat_grid import grid_of
 from napari_stdiff.viewer.heat_tell import nearest_cell
-from napari_stdiff.viewer.session import Session, session_of
+from napari_stdiff.viewer.session import Session
 
 pytestmark = pytest.mark.viewer
 STRAIGHT = np.array([-1.0, 0.0, 0.0])
@@ -28,14 +27,7 @@ TILTED = np.array([-0.8, 0.36, 0.48])
 
 
 @pytest.fixture
-def viewer(qapp: Any) -> ViewerModel:
-    return ViewerModel()
-
-
-@pytest.fixture
-def session(viewer: ViewerModel, small_tissue: Tissue) -> Session:
-    session = session_of(viewer)
-    session.set_tissue(small_tissue, None)
+def session(session: Session) -> Session:
     session.stack.colour_by("gene", "Gad1")
     session.stack.set_drawing("heat")
     return session

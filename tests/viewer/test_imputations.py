@@ -45,18 +45,6 @@ def imputed(tissue: Tissue, name: str = "imputed_blend", seed: int = 0) -> Imput
     )
 
 
-@pytest.fixture
-def viewer(qapp: Any) -> ViewerModel:
-    return ViewerModel()
-
-
-@pytest.fixture
-def session(viewer: ViewerModel, small_tissue: Tissue) -> Session:
-    session = session_of(viewer)
-    session.set_tissue(small_tissue, None)
-    return session
-
-
 def layers(viewer: ViewerModel, role: str) -> list[Any]:
     """Return the layers of a role; those that stand for imputed values only while in sight."""
     found = [layer for layer in viewer.layers if (state_of(layer) or {}).get("role") == role]

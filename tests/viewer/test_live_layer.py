@@ -10,26 +10,18 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_stdiff.compute.monitor import Monitor
-from napari_stdiff.data.tissue import Tissue
 from napari_stdiff.tasks.live_cut import LiveCut
 from napari_stdiff.viewer import microtome as module
 from napari_stdiff.viewer.cutting import coarse_picture, why_rough
 from napari_stdiff.viewer.live_layer import LiveLayer
 from napari_stdiff.viewer.microtome import Microtome
-from napari_stdiff.viewer.session import Session, session_of
+from napari_stdiff.viewer.session import Session
 
 pytestmark = [pytest.mark.viewer, pytest.mark.usefixtures("no_kept_models")]
 
 
 @pytest.fixture
-def viewer(qapp: Any) -> ViewerModel:
-    return ViewerModel()
-
-
-@pytest.fixture
-def session(viewer: ViewerModel, small_tissue: Tissue) -> Session:
-    session = session_of(viewer)
-    session.set_tissue(small_tissue, None)
+def session(session: Session) -> Session:
     session.stack.colour_by("gene", "Gad1")
     return session
 

@@ -22,7 +22,7 @@ from napari_stdiff.data.tissue import Tissue
 from napari_stdiff.data.virtual import VirtualSection
 from napari_stdiff.viewer.figure_key import title, words_of
 from napari_stdiff.viewer.layers import FAINTEST, PREDICTED, state_of
-from napari_stdiff.viewer.session import Session, session_of
+from napari_stdiff.viewer.session import Session
 from napari_stdiff.viewer.widgets.colour_panel import index_of
 from napari_stdiff.viewer.widgets.gene_results import GeneResults, describe
 from napari_stdiff.viewer.widgets.search_box import _Found
@@ -40,18 +40,6 @@ def predicted(tissue: Tissue, name: str = "genes_ridge", seed: int = 0) -> Predi
     record = RunRecord(task="predict-genes", method="ridge", scores={"coverage80": 0.8})
     prediction = Prediction(np.array(["Cux2", "Vip"], object), mean, std)
     return PredictedGenes(name, prediction, tissue.names, trust, record)
-
-
-@pytest.fixture
-def viewer(qapp: Any) -> ViewerModel:
-    return ViewerModel()
-
-
-@pytest.fixture
-def session(viewer: ViewerModel, small_tissue: Tissue) -> Session:
-    session = session_of(viewer)
-    session.set_tissue(small_tissue, None)
-    return session
 
 
 def layers(viewer: ViewerModel, role: str) -> list[Any]:

@@ -69,11 +69,6 @@ def sdata(sample: SpatialData) -> SpatialData:
 
 
 @pytest.fixture
-def viewer(qapp: Any) -> ViewerModel:
-    return ViewerModel()
-
-
-@pytest.fixture
 def session(viewer: ViewerModel, sdata: SpatialData) -> Session:
     session = session_of(viewer)
     session.set_tissue(read(sdata, table=own_table(sdata)), sdata)
