@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from ..compute.errors import StdiffError
 from .checks import check_reach
+
+Quantity = Literal["mean", "std"]  # of what is predicted
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Literal
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -20,7 +19,7 @@ from scipy.spatial import cKDTree
 from ..compute.errors import StdiffError
 from ..compute.monitor import Monitor
 from ..data.checks import need_sections
-from ..data.prediction import Query
+from ..data.prediction import Quantity, Query
 from ..data.tissue import Tissue
 from ..methods.base import Method
 from ..methods.files import known_labels
@@ -31,8 +30,6 @@ from .config import InterpolateConfig
 from .fitted import fitted, is_kept
 from .lines import Lines
 from .placement import parents, side_of
-
-Quantity = Literal["mean", "std"]
 
 NEAR = 30  # cells of each parent that are averaged
 LONGEST = 120.0  # seconds of a fit that is done without being asked

@@ -11,6 +11,7 @@ from psygnal import Signal
 
 from ..compute.errors import StdiffError
 from ..data.predicted import Badge, Reliability, badge_of, confidence_of
+from ..data.prediction import Quantity
 from .cover import two_digits
 from .saving import NOT_ASKED, Kept
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from ..data.prediction import Prediction
     from ..data.record import RunRecord
-    from .colors import Quantity
     from .session import Session
 
 

@@ -14,12 +14,12 @@ from scipy import sparse
 from ..compute.errors import StdiffError
 from ..data.by_gene import ByGene
 from ..data.normalise import Normaliser
+from ..data.prediction import Quantity
 from ..data.tissue import Tissue
 from ..data.virtual import VirtualSection
 
 Choice = Literal["none", "gene", "column"]
 Kind = Literal["none", "gene", "number", "label"]
-Quantity = Literal["mean", "std"]
 View = Literal["raw", "imputed", "both"]  # of a gene that was imputed
 
 COLORMAPS = ("viridis", "cividis", "magma", "inferno", "plasma", "gray")

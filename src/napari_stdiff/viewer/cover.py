@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .colors import Colouring, Quantity, Values, View
+from ..data.prediction import Quantity
+from .colors import Colouring, Values, View
 from .layers import PREDICTED
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from zlib import crc32
 import numpy as np
 
 from ..compute.monitor import Monitor
-from .colors import Colouring, Quantity
+from ..data.prediction import Quantity
+from .colors import Colouring
 
 if TYPE_CHECKING:
     from ..data.tissue import Tissue

@@ -13,8 +13,9 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 
 from ..compute.monitor import Monitor, Progress
+from ..data.prediction import Quantity
 from ..tasks.placement import measured_at
-from .colors import Colouring, Quantity
+from .colors import Colouring
 from .cutting import (
     NOT_ALIGNED,
     Picture,

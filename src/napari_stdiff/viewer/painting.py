@@ -10,6 +10,7 @@ from napari.layers import Points
 from psygnal import Signal
 
 from ..compute.errors import StdiffError
+from ..data.prediction import Quantity
 from . import layers as build
 from .arrange import Section
 from .beside import Beside
@@ -20,7 +21,6 @@ from .colors import (
     PLAIN,
     Choice,
     Colouring,
-    Quantity,
     Values,
     View,
     predicted,
